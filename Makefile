@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check up migrate lock format
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Byreturn needs Python 3.11 or newer: make PYTHON=python3.11 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+install: $(VENV)/.installed  ## install what is missing into .venv
+
+demo: install  ## run the whole desk once on embedded servers and show what it did
+	@$(BIN)/python -m demo run
+
+up: install  ## start server, UI, worker and deployments on loopback until Ctrl-C
+	@$(BIN)/python -m demo up
+
+test: install  ## everything CI runs: linters, types, arrows, tests
+	@$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered -rs
+
+check: install  ## linters, types and arrows alone
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+migrate: install  ## bring the database of the saved `byreturn` block to the current schema
+	@$(BIN)/byreturn migrate
+
+lock: install  ## write requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --extra dev --extra demo --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+format: install  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,31 @@
+"""Credentials and outside systems as Prefect blocks: one file per system, no decisions.
+
+`prefect block register -m blocks` makes all of them known to a Prefect server.
+"""
+
+from blocks.alert import AlertChannel
+from blocks.base import Checked, DeskBlock, list_blocks, load_block
+from blocks.credentials import PasswordCredentials
+from blocks.database import Database
+from blocks.imap import ImapMailbox
+from blocks.keys import DeskKeys, KeySet
+from blocks.mistral import MistralApi
+from blocks.packs import PackStorage
+from blocks.smtp import SmtpServer, read_limit
+
+__all__ = [
+    "AlertChannel",
+    "Checked",
+    "Database",
+    "DeskBlock",
+    "DeskKeys",
+    "ImapMailbox",
+    "KeySet",
+    "MistralApi",
+    "PackStorage",
+    "PasswordCredentials",
+    "SmtpServer",
+    "list_blocks",
+    "load_block",
+    "read_limit",
+]

@@ -1,0 +1,1 @@
+"""The `byreturn` command: a thin face over flows, store and desk."""

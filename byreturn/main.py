@@ -1,0 +1,220 @@
+"""`byreturn`: look at the desk, mend it, and set it up. What runs by schedule are flows, not commands."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byreturn.show import CONSOLE, show_rows
+from desk.errors import ByreturnError, ConfigurationError
+from desk.facts import Status
+from desk.policy import read_policy
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+policy_app = typer.Typer(no_args_is_help=True, help="The organisation's own choices.")
+quarantine_app = typer.Typer(no_args_is_help=True, help="Mails set aside, and their way back.")
+keys_app = typer.Typer(no_args_is_help=True, help="The desk's keys.")
+app.add_typer(policy_app, name="policy")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(keys_app, name="keys")
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def main() -> None:
+    """The entry: our own errors are one line with their remedy and exit status 2, never a traceback."""
+    try:
+        app()
+    except ByreturnError as trouble:
+        print(f"byreturn: {trouble}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check every block, the database, the keys and the policy; says what to do about each fault."""
+    from byreturn.doctor import examine
+
+    found = examine()
+    show_rows(found, as_json, "Nothing to check yet.")
+    raise typer.Exit(0 if all(one.ok for one in found) else 1)
+
+
+@app.command()
+def mailboxes(as_json: Json = False) -> None:
+    """State of every mailbox: last sync, error and remedy, mails kept."""
+    from store.mailboxes import list_mailboxes
+    from tasks.opening import open_database
+
+    show_rows(list_mailboxes(open_database()), as_json, "No mailbox was synced yet.")
+
+
+@app.command()
+def mails(as_json: Json = False) -> None:
+    """What became of every mail, by id: verdict, reason, ticket."""
+    from store.views import list_mails
+    from tasks.opening import open_store
+
+    show_rows(list_mails(open_store()), as_json, "No mail yet.")
+
+
+@app.command()
+def tickets(as_json: Json = False) -> None:
+    """Every ticket with its deadlines."""
+    from store.views import list_tickets
+    from tasks.opening import open_store
+
+    show_rows(list_tickets(open_store()), as_json, "No ticket yet.")
+
+
+@app.command()
+def letters(as_json: Json = False) -> None:
+    """Every letter with its state; `unknown` ones want a person's look."""
+    from store.views import list_letters
+    from tasks.opening import open_store
+
+    show_rows(list_letters(open_store()), as_json, "No letter yet.")
+
+
+@app.command()
+def status(number: str, status: Status) -> None:
+    """Set a ticket's status, as a person who has handled it."""
+    from store.cases import change_status
+    from tasks.opening import open_store
+
+    known = change_status(open_store(), number, status, "by-hand", datetime.now(UTC))
+    _tell(known, f"{number}: {status}", f"There is no ticket {number}.")
+
+
+@app.command()
+def hold(number: str, reason: Annotated[str, typer.Option(help="Why, for the register.")]) -> None:
+    """Legal hold: nothing of this ticket is erased until it is released."""
+    from store.retention import hold_ticket
+    from tasks.opening import open_store
+
+    _tell(
+        hold_ticket(open_store(), number, reason, datetime.now(UTC)),
+        f"{number} is held.",
+        f"There is no ticket {number}.",
+    )
+
+
+@app.command()
+def release(number: str) -> None:
+    """End a ticket's legal hold."""
+    from store.retention import release_ticket
+    from tasks.opening import open_store
+
+    _tell(
+        release_ticket(open_store(), number, datetime.now(UTC)),
+        f"{number} is released.",
+        f"{number} is not held.",
+    )
+
+
+@app.command()
+def incident(incident_id: str) -> None:
+    """The whole cause behind an incident. It may tell of people: look at it, don't pass it on."""
+    from store.troubles import read_incident
+    from tasks.opening import open_database
+
+    found = read_incident(open_database(), incident_id)
+    if found is None:
+        raise ConfigurationError(f"no incident {incident_id}", remedy="Incidents go with the logs' retention.")
+    CONSOLE.print(f"{found.at:%Y-%m-%d %H:%M:%S} UTC, {found.place}, {found.error_type}\n{found.cause}", markup=False)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the current schema."""
+    from blocks import Database, load_block
+    from store.engine import open_engine
+    from store.migrate import migrate_store
+    from tasks.opening import DESK
+
+    migrate_store(open_engine(load_block(Database, DESK).url.get_secret_value()))
+    CONSOLE.print("The database is up to date.")
+
+
+@app.command("replay-erasures")
+def replay_erasures() -> None:
+    """After restoring a backup: erase again what had been erased since."""
+    from store.retention import replay_journal
+    from tasks.opening import open_store
+
+    CONSOLE.print(f"{replay_journal(open_store(), datetime.now(UTC))} mails erased again.")
+
+
+@policy_app.command("check")
+def check_policy(path: Annotated[Path, typer.Argument(help="The file.")] = Path("policy.yaml")) -> None:
+    """Name every fault with its key, its line and what is allowed."""
+    from tasks.opening import check_letters
+
+    policy = read_policy(path)
+    check_letters(policy)
+    CONSOLE.print(
+        f"{path} is fine: {len(policy.categories)} categories, {len(policy.routes)} routes, "
+        f"version {policy.fingerprint}."
+    )
+
+
+@quarantine_app.command("list")
+def list_quarantined(as_json: Json = False) -> None:
+    """Every mail set aside, with its typed cause."""
+    from store.troubles import list_quarantine
+    from tasks.opening import open_database
+
+    show_rows(list_quarantine(open_database()), as_json, "Nothing is in quarantine.")
+
+
+@quarantine_app.command("replay")
+def replay(
+    ids: Annotated[list[int] | None, typer.Argument(help="Ids of `quarantine list`.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Replay all of them.")] = False,
+) -> None:
+    """Put mails back before their door; the next run takes them up."""
+    from store.troubles import list_quarantine, replay_quarantined
+    from tasks.opening import open_database
+
+    engine = open_database()
+    chosen = [one.id for one in list_quarantine(engine)] if everything else ids or []
+    back = [one for one in chosen if replay_quarantined(engine, one)]
+    _tell(bool(back), f"{len(back)} of {len(chosen)} go back before their door.", "Nothing to replay.")
+
+
+@keys_app.command("export")
+def export_keys(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
+    """Write the desk's keys in clear, for escrow: lock the file away, apart from the backups."""
+    from blocks import DeskKeys, load_block
+    from tasks.opening import DESK
+
+    if file.exists():
+        raise ConfigurationError(f"{file} exists", remedy="Choose another name; an export is never overwritten.")
+    file.touch(mode=0o600)
+    file.write_text(load_block(DeskKeys, DESK).export(), encoding="ascii")
+    CONSOLE.print(f"The keys are in {file}. Who has them can read every kept mail.")
+
+
+@keys_app.command("restore")
+def restore_keys(file: Annotated[Path, typer.Argument(help="An export.")]) -> None:
+    """Save an export as the desk's keys block."""
+    from blocks import DeskKeys
+    from tasks.opening import DESK
+
+    DeskKeys.restore(file.read_text(encoding="ascii")).save(DESK, overwrite=True)
+    CONSOLE.print("The keys are restored; run `byreturn doctor`.")
+
+
+def _tell(done: bool, good: str, bad: str, say: Callable[[str], None] = CONSOLE.print) -> None:
+    if not done:
+        raise ConfigurationError(bad.rstrip("."))
+    say(good)
+
+
+if __name__ == "__main__":
+    main()

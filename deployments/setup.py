@@ -1,0 +1,54 @@
+"""Save the desk's blocks under the name that every flow loads them by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from blocks import AlertChannel, Database, DeskBlock, DeskKeys, MistralApi, PackStorage, SmtpServer
+from desk.errors import BlockError
+
+DESK = "byreturn"
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the blocks are filled with."""
+
+    database_url: str
+    packs: Path
+    smtp: SmtpServer
+    recipients: tuple[str, ...] = ()
+    webhook_url: str = ""
+    mistral: MistralApi | None = None
+
+
+def save_blocks(setup: Setup) -> None:
+    """Save every block anew but the keys: those are generated once and then never replaced."""
+    keep_keys()
+    setup.smtp.save(DESK, overwrite=True)
+    Database(url=SecretStr(setup.database_url)).save(DESK, overwrite=True)
+    PackStorage(url=str(setup.packs)).save(DESK, overwrite=True)
+    (setup.mistral or MistralApi()).save(DESK, overwrite=True)
+    channel = AlertChannel(smtp=setup.smtp, recipients=list(setup.recipients), webhook_url=SecretStr(setup.webhook_url))
+    channel.save(DESK, overwrite=True)
+
+
+def keep_keys() -> bool:
+    """Generate the desk keys if there are none; True when they are new and want an export."""
+    if has_block(DeskKeys):
+        return False
+    DeskKeys.generate().save(DESK)
+    return True
+
+
+def has_block(kind: type[DeskBlock]) -> bool:
+    try:
+        kind.load(DESK)
+    except ValueError:
+        return False
+    except RuntimeError as failure:  # it is there, with fields that are wrong now
+        raise BlockError(f"{kind.get_block_type_slug()}/{DESK} can't be read") from failure
+    return True

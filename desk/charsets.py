@@ -1,0 +1,80 @@
+"""Bytes to text, whatever a mail claims about its charset (RFC 2045, RFC 2047, WHATWG Encoding)."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+from charset_normalizer import from_bytes
+
+# What senders mean when they say the narrower name (WHATWG Encoding §4.2).
+_WIDER = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+    "iso8859-9": "cp1254",
+}
+# Codecs of Python that are no charsets of mail, or that take quadratic time on hostile input.
+_REFUSED = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
+# Western first: charset-normalizer takes short French for Central European when it may.
+_GUESSES = [
+    "cp1252", "cp1251", "koi8_r", "cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1253", "cp1255", "cp1256",
+]  # fmt: skip
+_SAMPLE_BYTES = 20_000  # enough to guess from; guessing is slow
+
+# C0 and C1 without tab and line feed; PostgreSQL holds no NUL.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Bidirectional overrides turn "exe.fdp" into "pdf.exe" on a screen (Unicode TR 36).
+_OVERRIDES = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def decode_bytes(data: bytes, charset: str = "") -> str:
+    """Text of `data`; never raises. Claimed charset first, UTF-8 where it fits, else the likeliest guess."""
+    claimed = find_codec(charset)
+    if claimed.startswith("iso2022"):
+        return data.decode(claimed, "replace")  # seven bits: every other charset would fit it
+    for codec in _order_codecs(claimed):
+        try:
+            return data.decode(codec)
+        except (ValueError, LookupError):  # UnicodeError is a ValueError; LookupError: no text codec
+            continue
+    return _guess_text(data)
+
+
+def find_codec(charset: str) -> str:
+    """Python's name of a charset, widened; empty when it is unknown."""
+    try:
+        name = codecs.lookup(charset.strip().strip("\"'")).name
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        return ""
+    return "" if name in _REFUSED else _WIDER.get(name, name)
+
+
+def clean_text(text: str) -> str:
+    """Text that every database holds: LF line ends, no controls, no lone surrogates."""
+    even = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _CONTROLS.sub("", even.encode("utf-8", "replace").decode("utf-8"))
+
+
+def clean_line(text: str) -> str:
+    """One line that is safe to show: white space collapsed, no controls, no bidirectional overrides."""
+    return " ".join(_OVERRIDES.sub("", clean_text(text.replace("\t", " "))).split())
+
+
+def _order_codecs(claimed: str) -> tuple[str, ...]:
+    # UTF-8 is hardly valid by accident, so it goes before a claim that fits any bytes.
+    if claimed in ("", "utf-8"):
+        return ("utf-8",)
+    return ("utf-8", claimed) if claimed == "cp1252" else (claimed, "utf-8")
+
+
+def _guess_text(data: bytes) -> str:
+    mended = data.decode("utf-8", "replace")
+    damaged = mended.count("\ufffd")
+    if sum(letter > "\x7f" for letter in mended) > 2 * damaged:
+        return mended  # UTF-8 with a few broken letters
+    best = from_bytes(data[:_SAMPLE_BYTES], cp_isolation=_GUESSES).best()
+    return data.decode(best.encoding if best else "cp1252", "replace")

@@ -1,0 +1,66 @@
+"""What the desk knows about one mail beyond the mail itself (door 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Trust(StrEnum):
+    """Who the sender really is, as far as RFC 8601 results tell."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    FORGED = "forged"
+
+
+class Status(StrEnum):
+    """Life of a ticket (ITIL words)."""
+
+    NEW = "new"
+    IN_ANALYSIS = "in_analysis"
+    SOLUTION_PROPOSED = "solution_proposed"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFacts:
+    """A ticket as a decision sees it; `version` fences the decision."""
+
+    id: int
+    number: str
+    version: int
+    status: Status
+    category: str
+    priority: str
+    level: int
+    team: str
+    requester: str  # address; empty once anonymised
+
+
+@dataclass(frozen=True, slots=True)
+class Organisation:
+    name: str
+    segment: str  # pilot | standard | academy | international
+    academy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything looked up about one mail; `now` is handed to the decision beside it."""
+
+    mailbox: str  # name of the mailbox it came through first
+    trust: Trust
+    own: bool = False  # we sent it ourselves (a letter of ours came back)
+    ticket: TicketFacts | None = None  # named by References or by a valid token
+    participant: bool = False  # the sender takes part in that ticket
+    from_agent: bool = False  # the sender is one of our people
+    quoted: TicketFacts | None = None  # named by its number in the subject only
+    bounced_letter: int | None = None  # id of the letter that this bounce is about
+    organisation: Organisation | None = None
+    sent_to_sender: tuple[datetime, ...] = ()  # automatic letters to this sender lately
+    sent_on_ticket: tuple[datetime, ...] = ()
+    agent_active: bool = False  # a person of ours has the case
+    replies_allowed: bool = True  # false for back-filled mail

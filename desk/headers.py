@@ -1,0 +1,154 @@
+"""Header fields of a mail as clean text (RFC 5322 §3, RFC 2047), tolerant of what really comes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from itertools import islice
+
+from desk.charsets import clean_line, clean_text, decode_bytes
+from desk.mail import Address
+
+_VALUE_CHARS = 50_000  # of one field; RFC 5322 allows 998 a line, real To fields reach some thousands
+_MAX_FIELDS = 1_000
+_WORDS_CHARS = 5_000  # within which encoded words are looked for
+_MAX_ADDRESSES = 1_000
+_MAX_REFERENCES = 100
+
+_WORD = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{0,20})?\?([bBqQ])\?((?:[^?]|\?(?!=)){0,2000})\?=")
+_WORD_GAP = re.compile(r"(?<=\?=)\s{1,200}(?==\?)")
+# Every repetition is bounded: a hostile field must not take quadratic time.
+_ADDRESS_TOKEN = re.compile(
+    r'"(?:[^"\\]|\\.){0,1000}"|\((?:[^()\\]|\\.){0,1000}\)|<[^<>]{0,1000}>|[^",;(<]+|.', re.DOTALL
+)
+_ADDRESS = re.compile(r"[^\s<>@\"(),:;\\\[\]]{1,100}@[^\s<>@\"'(),:;\\\[\]]{1,255}")
+_REFERENCE = re.compile(r"<([^<>]{1,990})>")
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Fields by lower-cased name, topmost first; unfolded, 8-bit bytes decoded, encoded words not."""
+
+    fields: Mapping[str, tuple[str, ...]]
+
+    def first(self, name: str) -> str:
+        """Topmost value of a field; empty when there is none."""
+        return self.every(name)[0] if self.every(name) else ""
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """All values of a field, topmost first."""
+        return self.fields.get(name.lower(), ())
+
+
+def read_headers(message: Message) -> Headers:
+    """Fields of a parsed message or part."""
+    fields: dict[str, list[str]] = {}
+    for name, value in islice(message.raw_items(), _MAX_FIELDS):
+        fields.setdefault(name.lower(), []).append(_unfold_value(value))
+    return Headers({name: tuple(values) for name, values in fields.items()})
+
+
+def decode_words(value: str) -> str:
+    """One clean line with RFC 2047 encoded words decoded; words cut within a letter are joined first."""
+    source = _WORD_GAP.sub("", value[:_WORDS_CHARS])
+    pieces: list[str] = []
+    end, pending, pending_charset = 0, b"", ""
+    for match in _WORD.finditer(source):
+        charset, data = match[1].lower(), _decode_word(match[2], match[3])
+        joins = match.start() == end and charset == pending_charset
+        if not joins:
+            pieces += decode_bytes(pending, pending_charset), source[end : match.start()]
+        pending, pending_charset, end = (pending + data if joins else data), charset, match.end()
+    pieces += decode_bytes(pending, pending_charset), source[end:]
+    return clean_line("".join(pieces))
+
+
+def read_addresses(values: Iterable[str]) -> tuple[Address, ...]:
+    """Mailboxes of address fields (RFC 5322 §3.4); groups are flattened, entries without address dropped."""
+    found: list[Address] = []
+    for value in values:
+        for tokens in _split_addresses(value):
+            found += _read_mailboxes(tokens)
+    return tuple(dict.fromkeys(found))[:_MAX_ADDRESSES]
+
+
+def read_ids(values: Iterable[str]) -> tuple[str, ...]:
+    """Message-IDs with angle brackets, in order, without repeats; the latest hundred."""
+    found = ("".join(match.split()) for value in values for match in _REFERENCE.findall(clean_text(value)))
+    return tuple(dict.fromkeys(f"<{one}>" for one in found if one))[-_MAX_REFERENCES:]
+
+
+def read_message_id(headers: Headers) -> str:
+    """The mail's own Message-ID with brackets; those who forget the brackets get them."""
+    value = headers.first("message-id")
+    bare = clean_line(value).split(" ")[0].strip("<>")[:990]
+    return next(iter(read_ids((value,))), f"<{bare}>" if bare else "")
+
+
+def read_references(headers: Headers) -> tuple[str, ...]:
+    """References, then In-Reply-To: oldest first (RFC 5322 §3.6.4)."""
+    return read_ids((*headers.every("references"), *headers.every("in-reply-to")))
+
+
+def read_date(headers: Headers) -> datetime | None:
+    """The Date field as aware UTC; None when missing or unparsable. A date without zone counts as UTC."""
+    try:
+        date = parsedate_to_datetime(clean_line(headers.first("date")))
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def _unfold_value(value: str) -> str:
+    data = value.encode("utf-8", "surrogateescape")[:_VALUE_CHARS]
+    return re.sub(r"\r?\n|\r", "", decode_bytes(data)).strip()
+
+
+def _decode_word(form: str, text: str) -> bytes:
+    data = text.encode("utf-8", "replace")
+    if form in "qQ":
+        return binascii.a2b_qp(data, header=True)
+    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
+    if len(letters) % 4 == 1:
+        letters = letters[:-1]  # a cut word: what is whole is kept
+    return base64.b64decode(letters + b"==")
+
+
+def _split_addresses(value: str) -> list[list[str]]:
+    entries: list[list[str]] = [[]]
+    for piece in _ADDRESS_TOKEN.findall(value):
+        # An unquoted "Dupont, Jean <…>" is one entry: a comma only ends one that has an address.
+        if piece in ",;" and any("@" in one for one in entries[-1]):
+            entries.append([])
+        else:
+            entries[-1].append(piece)
+    return entries
+
+
+def _read_mailboxes(tokens: list[str]) -> list[Address]:
+    angles = [token for token in tokens if token.startswith("<")]
+    rest = [token for token in tokens if not token.startswith("<")]
+    if angles:
+        found = [_find_address(token[1:-1]) for token in angles]
+        return [Address(_read_name(rest), one) for one in found if one]
+    comments = [token for token in rest if token.startswith("(")]
+    address = _find_address("".join(token for token in rest if token not in comments))
+    if not address:
+        return [Address("", one) for one in map(_find_address, comments) if one]
+    return [Address(_read_name(comments), address)]
+
+
+def _find_address(text: str) -> str:
+    match = _ADDRESS.search(clean_line(text))
+    return match[0].lower().strip(".'") if match else ""
+
+
+def _read_name(tokens: list[str]) -> str:
+    bare = (re.sub(r"\\(.)", r"\1", token.strip()) for token in tokens)
+    return decode_words(" ".join(token.strip("\"'()") for token in bare)).strip(" ,;\"'")

@@ -1,0 +1,85 @@
+"""What a mail is, once read (RFC 5322, RFC 2045 ff.); `desk.reading` makes these from bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What sort of sender a mail has, told by its own syntax alone."""
+
+    PERSON = "person"
+    AUTO_REPLY = "auto_reply"  # RFC 3834, out-of-office
+    BOUNCE = "bounce"  # RFC 3464 and home-made ones
+    RECEIPT = "receipt"  # RFC 8098 read receipt, DSN of success
+    LIST = "list"  # RFC 2369 mailing list, newsletter, bulk
+    CALENDAR = "calendar"  # RFC 5545 invitation
+    MACHINE = "machine"  # notification of a machine
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of an address list; `address` is lower-cased, empty when unparsable."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        return self.address.rpartition("@")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A part that is not the body. `name` is safe to show and to save; sizes are decoded bytes."""
+
+    name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    inline: bool = False
+    warning: str = ""  # e.g. "executable", "double-extension"; empty when harmless
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """What a bounce says (RFC 3464)."""
+
+    recipients: tuple[str, ...]
+    permanent: bool
+    status: str = ""  # RFC 3463 code, e.g. "5.1.1"
+    message_id: str = ""  # of the letter that bounced, when named
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail as read: syntax only, nothing looked up, nothing decided."""
+
+    message_id: str  # with angle brackets; empty when there is none
+    references: tuple[str, ...]  # References then In-Reply-To, oldest first, no repeats, with brackets
+    sender: Address
+    reply_to: tuple[Address, ...]
+    to: tuple[Address, ...]
+    cc: tuple[Address, ...]
+    subject: str
+    date: datetime | None  # aware, UTC; None when missing or unparsable
+    text: str  # the whole body as plain text
+    own_text: str  # what the person wrote now; the whole text when in doubt
+    attachments: tuple[Attachment, ...]
+    kind: Kind
+    evidence: str  # what decided the kind: a header's name or a rule's name
+    bounce: Bounce | None
+    authentication: tuple[str, ...]  # Authentication-Results values, topmost first (RFC 8601)
+    size_bytes: int
+    fingerprint: str  # hex SHA-256, see desk.reading.take_fingerprint
+    defects: tuple[str, ...] = ()  # names of what was repaired while reading
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Bytes that hold no mail; `reason` is one word."""
+
+    reason: str
+    size_bytes: int

@@ -1,0 +1,81 @@
+"""What is to be done with one mail: the outcome of `desk.decide`, carried out by `store` in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from desk.facts import Status
+
+
+class Verdict(StrEnum):
+    ANSWERED = "answered"  # the category's letter goes out by itself
+    DRAFTED = "drafted"  # acknowledged, a draft waits in the mailbox
+    HANDED_OVER = "handed_over"  # to a person, no draft
+    APPENDED = "appended"  # joined to its ticket
+    CONFIRMED = "confirmed"  # the requester says it is solved
+    IGNORED = "ignored"  # kept, counted, nothing to do
+    HELD = "held"  # kept and shown to the operator; nobody is answered
+
+
+class Purpose(StrEnum):
+    """What a letter is for; unique together with what caused it."""
+
+    ANSWER = "answer"
+    ACKNOWLEDGEMENT = "acknowledgement"
+    DRAFT = "draft"
+    HANDOVER = "handover"  # to the team
+    RING = "ring"  # to a level
+    DIGEST = "digest"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTicket:
+    category: str
+    priority: str
+    level: int
+    team: str
+    language: str
+    respond_by: datetime | None
+    resolve_by: datetime | None
+    status: Status = Status.NEW
+    linked_to: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TouchTicket:
+    """Change an existing ticket, only if its version is still `version`."""
+
+    ticket_id: int
+    version: int
+    number: str
+    status: Status
+    team: str
+    event: str  # one word for the history
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLetter:
+    """A letter to be rendered once the ticket's number is known."""
+
+    purpose: Purpose
+    template: str
+    language: str
+    recipients: tuple[str, ...]
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do and why: `rule` names the row of the table that decided, `reason` is its one word."""
+
+    verdict: Verdict
+    reason: str
+    rule: str
+    ticket: OpenTicket | TouchTicket | None = None
+    letters: tuple[PlannedLetter, ...] = ()
+    bounced_letter: int | None = None
+    folder: str = ""  # where the mail is filed; empty: where it lies
+    mark: str = ""

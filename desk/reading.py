@@ -1,0 +1,192 @@
+"""From bytes to a Mail (door 3): syntax only, and never an exception for what a mail holds."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import Message
+
+from desk.bodies import TEXT_CHARS, read_body
+from desk.bounces import read_report
+from desk.errors import MailTrouble
+from desk.headers import (
+    Headers,
+    decode_words,
+    read_addresses,
+    read_date,
+    read_headers,
+    read_message_id,
+    read_references,
+)
+from desk.kinds import Signs, tell_kind
+from desk.mail import Address, Attachment, Mail, Unreadable
+from desk.parts import Leaf, list_leaves, parse_parts, read_attachment
+from desk.quotes import cut_quotes
+from desk.repairs import cut_head, mend_head, trim_start
+
+_SUBJECT_CHARS = 998  # RFC 5322 §2.1.1
+_MAX_ATTACHMENTS = 200
+_MAX_RESULTS = 20
+_NOBODY = Address("", "")
+# A mail has one of these; a line with a colon in binary junk has not.
+_KNOWN = re.compile(
+    "from|to|cc|subject|date|message-id|received|return-path|delivered-to|reply-to|sender|mime-version|"
+    "content-type|x-mailer|in-reply-to|references|x-original-to"
+)
+_REPLY = re.compile(r"\s*(?:re|ré|réf|aw|sv|rv|antw)\s?(?:\[\d+\])?\s?:", re.IGNORECASE)
+_FORWARD = re.compile(r"\s*(?:fwd?|tr|wg|i|enc|doorst)\s?:", re.IGNORECASE)
+_LIST_FOOTER = re.compile(
+    r"unsubscri|désabonn|désinscri|mailing[- ]list|liste de diffusion|listinfo|groups?\.google|google groups|"
+    r"list-?serv|you received this message because|vous recevez ce message",
+    re.IGNORECASE,
+)
+_FOOTER_RULE = re.compile(r"(?:_{5,}|-{5,}|-- ?)\s*")
+_FOOTER_LINES = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a mail is, from its header part alone: enough for the intake."""
+
+    message_id: str
+    references: tuple[str, ...]
+    sender: Address
+    date: datetime | None
+
+
+def read_mail(raw: bytes) -> Mail | Unreadable:
+    """The mail in `raw` (RFC 5322, any line ends), or why there is none.
+
+    Reasons: "empty", "headerless" (binary junk), "nesting" or "parts" (beyond reason), "damaged".
+    """
+    try:
+        return compose_mail(raw)
+    except MailTrouble as trouble:
+        return Unreadable(trouble.detail, len(raw))
+    except Exception:  # noqa: BLE001 - the last resort of promise 3; no test gets here
+        return Unreadable("damaged", len(raw))
+
+
+def compose_mail(raw: bytes) -> Mail:
+    """The mail in `raw`; raises MailTrouble, whose detail is the reason, when there is none."""
+    message, headers = _parse_mail(raw)
+    leaves = list_leaves(message)
+    senders = read_addresses(headers.every("from"))
+    sender = senders[0] if senders else _NOBODY
+    subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
+    text, own_text = _read_texts(leaves, headers, subject)
+    report = read_report(message, leaves, headers, sender, len(raw))
+    kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(message, leaves), report))
+    message_id, date = read_message_id(headers), read_date(headers)
+    attachments = _read_attachments(leaves)
+    return Mail(
+        message_id=message_id,
+        references=read_references(headers),
+        sender=sender,
+        reply_to=read_addresses(headers.every("reply-to")),
+        to=read_addresses(headers.every("to")),
+        cc=read_addresses(headers.every("cc")),
+        subject=subject,
+        date=date,
+        text=text,
+        own_text=own_text,
+        attachments=attachments,
+        kind=kind,
+        evidence=evidence,
+        bounce=report.bounce if report else None,
+        authentication=headers.every("authentication-results")[:_MAX_RESULTS],
+        size_bytes=len(raw),
+        fingerprint=take_fingerprint(message_id, date, sender.address, own_text),
+        defects=_list_defects(message, leaves, headers, senders, text),
+    )
+
+
+def identify_headers(raw: bytes) -> Identity:
+    """Identity of a mail from its header part alone, at most a megabyte; empty values for what is missing."""
+    headers = read_headers(parse_parts(cut_head(mend_head(trim_start(raw)))))
+    senders = read_addresses(headers.every("from"))
+    return Identity(
+        message_id=read_message_id(headers),
+        references=read_references(headers),
+        sender=senders[0] if senders else _NOBODY,
+        date=read_date(headers),
+    )
+
+
+def take_fingerprint(message_id: str, date: datetime | None, sender: str, own_text: str) -> str:
+    """Hex SHA-256 that one mail keeps through several mailboxes and lists, and that two mails never share."""
+    parts = (message_id, date.isoformat() if date else "", sender, normalise_text(own_text))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def normalise_text(text: str) -> str:
+    """Text for comparing: NFC, case kept, white space collapsed, a list's footer dropped."""
+    return " ".join(_drop_footer(unicodedata.normalize("NFC", text)).split())
+
+
+def _drop_footer(text: str) -> str:
+    lines = text.rstrip().split("\n")
+    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _FOOTER_LINES), -1):
+        if _FOOTER_RULE.fullmatch(lines[at]) and _LIST_FOOTER.search("\n".join(lines[at:])):
+            return _drop_footer("\n".join(lines[:at]))
+    return text
+
+
+def _parse_mail(raw: bytes) -> tuple[Message, Headers]:
+    trimmed = trim_start(raw)
+    if not trimmed:
+        raise MailTrouble("empty")
+    message = parse_parts(mend_head(trimmed))
+    headers = read_headers(message)
+    if not any(_KNOWN.fullmatch(name) for name in headers.fields):
+        raise MailTrouble("headerless")
+    return message, headers
+
+
+def _read_texts(leaves: tuple[Leaf, ...], headers: Headers, subject: str) -> tuple[str, str]:
+    body = read_body(leaves)
+    if _FORWARD.match(subject):
+        return body.text, body.text
+    reply = bool(headers.first("in-reply-to") or headers.first("references") or _REPLY.match(subject))
+    return body.text, cut_quotes(body.marked, reply=reply, whole=body.text)
+
+
+def _list_types(message: Message, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
+    return (message.get_content_type(), *(_name_type(leaf) for leaf in leaves))
+
+
+def _name_type(leaf: Leaf) -> str:
+    """A calendar part with a method speaks for the whole mail (RFC 6047); a file of events does not."""
+    if leaf.content_type != "text/calendar" or leaf.part.get_content_disposition() == "attachment":
+        return leaf.content_type
+    return "text/calendar; method" if leaf.part.get_param("method") else leaf.content_type
+
+
+def _read_attachments(leaves: tuple[Leaf, ...]) -> tuple[Attachment, ...]:
+    attached = [leaf for leaf in leaves if leaf.attached][:_MAX_ATTACHMENTS]
+    return tuple(read_attachment(leaf, position) for position, leaf in enumerate(attached, start=1))
+
+
+def _list_defects(
+    message: Message, leaves: tuple[Leaf, ...], headers: Headers, senders: tuple[Address, ...], text: str
+) -> tuple[str, ...]:
+    parts = (message, *(leaf.part for leaf in leaves))
+    broken = {type(one).__name__ for part in parts for one in part.defects}
+    table = (
+        ("sender-missing", not senders),
+        ("several-senders", len(senders) > 1 or len(headers.every("from")) > 1),
+        ("date-missing", read_date(headers) is None),
+        ("id-missing", not headers.first("message-id")),
+        ("text-shortened", len(text) >= TEXT_CHARS),
+        ("attachments-left-out", sum(leaf.attached for leaf in leaves) > _MAX_ATTACHMENTS),
+        ("encrypted", message.get_content_type() == "multipart/encrypted"),
+    )
+    return (*(name for name, holds in table if holds), *sorted(_name_defect(one) for one in broken))
+
+
+def _name_defect(name: str) -> str:
+    words = re.findall("[A-Z][a-z0-9]*", name.removesuffix("Defect").replace("Base64", "Basesixtyfour"))
+    return "-".join(words).lower().replace("basesixtyfour", "base64")

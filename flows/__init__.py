@@ -1,0 +1,1 @@
+"""One file = one flow = one sentence of the process; nothing but orchestration."""

@@ -1,0 +1,31 @@
+"""Ring the next level for tickets near or past a deadline."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.classify_and_reply import drain_sending
+from flows.shared import At, DryRun, end_partial, end_well, show_table
+from tasks.guard import guarded
+from tasks.ringing import ring_levels
+
+
+@flow(name="escalation-sweep")
+@guarded("escalation-sweep")
+def escalation_sweep(at: At = None, dry_run: DryRun = False) -> State[Any]:
+    """Ring each level once, on the business clock, outside quiet hours."""
+    rung = ring_levels(at, dry_run)
+    if rung:
+        show_table(
+            "escalations",
+            [asdict(one) for one in rung],
+            "Levels that would be rung" if dry_run else "Levels rung",
+        )
+    sent = [] if dry_run else drain_sending()
+    down = next((count.error_code for count in sent if count.error_code), "")
+    said = f"{len(rung)} levels {'would be rung' if dry_run else 'rung'}"
+    return end_partial(f"{said}; SMTP: {down}") if down else end_well(said)

@@ -1,0 +1,26 @@
+"""Anonymise and delete what has had its time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.shared import At, DryRun, end_well, show_table
+from tasks.forgetting import forget_old
+from tasks.guard import guarded
+
+
+@flow(name="retention-cleanup")
+@guarded("retention-cleanup")
+def retention_cleanup(at: At = None, dry_run: DryRun = False) -> State[Any]:
+    """Anonymise-but-count, chunk by chunk; a dry run lists what would go."""
+    done = forget_old(at, dry_run)
+    rows = [
+        {"what": name, "count": count, "ids": ", ".join(done.places.get(name, ())[:50])}
+        for name, count in done.counts.items()
+    ]
+    show_table("retention", rows, "What would go" if dry_run else "What went")
+    said = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing"
+    return end_well(f"{'Would go' if dry_run else 'Gone'}: {said}")

@@ -1,0 +1,30 @@
+"""What every flow uses: its parameters' types, its final states and its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State, StateType
+from pydantic import AwareDatetime, Field
+
+At = Annotated[
+    AwareDatetime | None,
+    Field(title="At", description="Rehearsal: decide as if it were this moment. Empty: now."),
+]
+DryRun = Annotated[bool, Field(title="Dry run", description="Only list what would be done; change nothing.")]
+
+
+def end_well(message: str) -> State[Any]:
+    return State(type=StateType.COMPLETED, message=message)
+
+
+def end_partial(message: str) -> State[Any]:
+    """Red in the UI, under a name that rings no automation: the operator was told already, once."""
+    return State(type=StateType.FAILED, name="Partial", message=message)
+
+
+def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:
+    """A table artifact of ids, words and numbers."""
+    create_table_artifact(key=key, table=[dict(row) for row in rows], description=description)

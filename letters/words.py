@@ -1,0 +1,60 @@
+"""The desk's own code words, said in the language of a letter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "normal": "normale", "important": "importante", "urgent": "urgente",
+        "programme": "programmes scolaires", "timetable": "emplois du temps", "account": "comptes et accès",
+        "technical": "technique", "pedagogical": "pédagogie", "billing": "facturation",
+        "thanks": "remerciement", "spam": "indésirable", "other": "autre demande",
+    },
+    "en": {
+        "programme": "school programmes", "timetable": "timetables", "account": "accounts and access",
+        "pedagogical": "teaching", "spam": "unsolicited", "other": "other request",
+    },
+}  # fmt: skip
+
+# Why a mail was handed over: the reasons of desk.decide.RULES.
+REASONS: Mapping[str, Mapping[str, str]] = {
+    "fr": {
+        "reply": "nouveau message sur une demande en cours",
+        "steering": "le texte cherche à influencer le tri automatique : à lire avec prudence",
+        "machine": "message envoyé par une machine, personne n'a été averti",
+        "urgent": "urgence signalée",
+        "human": "la personne demande à parler à quelqu'un",
+        "agent": "un membre de l'équipe suit déjà ce dossier",
+        "doubt": "le tri automatique n'est pas assez sûr de lui",
+        "off": "cette catégorie ne reçoit pas de réponse automatique",
+        "mode": "cette catégorie demande une relecture humaine",
+        "unverified": "l'adresse de l'expéditeur n'est pas prouvée",
+        "old": "message trop ancien pour une réponse automatique",
+        "cap": "nombre maximal de lettres automatiques atteint",
+    },
+    "en": {
+        "reply": "new message on an open request",
+        "steering": "the text tries to sway the automatic sorting: read with care",
+        "machine": "sent by a machine, nobody was told",
+        "urgent": "emergency reported",
+        "human": "the person asks to talk to somebody",
+        "agent": "a member of the team already has this case",
+        "doubt": "the automatic sorting is not sure enough",
+        "off": "this category gets no automatic answer",
+        "mode": "this category wants a human eye",
+        "unverified": "the sender's address is not proven",
+        "old": "too old for an automatic answer",
+        "cap": "the most automatic letters allowed were already sent",
+    },
+}
+
+
+def say_word(word: str, language: str) -> str:
+    """A category or priority in `language`; a word of the organisation's own stays as it is."""
+    return WORDS.get(language, {}).get(word, word.replace("_", " "))
+
+
+def say_reason(reason: str, language: str) -> str:
+    """Why a person is asked to look, in `language`; an unknown reason stays as it is."""
+    return REASONS.get(language, {}).get(reason, reason)

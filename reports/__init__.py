@@ -1,0 +1,1 @@
+"""Figures: pandas tables, openpyxl workbooks, charts; none of them knows a person."""

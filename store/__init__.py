@@ -1,0 +1,1 @@
+"""Memory: SQLModel tables, queries in and out of desk values, sealed packs, Alembic migrations."""

@@ -1,0 +1,94 @@
+"""Connections: SQLite (WAL, foreign keys, immediate writers) and PostgreSQL behind the same two doors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+@lru_cache(maxsize=8)
+def open_engine(url: str) -> sa.Engine:
+    """One engine per URL and process; parameters never appear in its exceptions or logs."""
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed)
+    return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+
+
+def _open_sqlite(url: sa.URL) -> sa.Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
+    sa.event.listen(engine, "connect", _set_pragmas)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # A deferred transaction that upgrades to a writer fails at once despite the time-out: writers say so first.
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A short transaction that only reads."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A short transaction that writes: all of it or nothing."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def insert_new(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert rows, passing over those whose unique key is there already; how many were new."""
+    if not rows:
+        return 0
+    first_key = next(iter(into.primary_key.columns))
+    statement = _insert(connection, into).on_conflict_do_nothing().returning(first_key)
+    return len(connection.execute(statement, list(rows)).all())
+
+
+def insert_once(connection: sa.Connection, into: sa.Table, row: Mapping[str, Any]) -> int | None:
+    """Insert one row; its id, or None when its unique key is there already."""
+    statement = _insert(connection, into).values(**row).on_conflict_do_nothing().returning(into.c.id)
+    found: int | None = connection.execute(statement).scalar_one_or_none()
+    return found
+
+
+def upsert(
+    connection: sa.Connection,
+    into: sa.Table,
+    row: Mapping[str, Any],
+    keys: Sequence[str],
+    change: Sequence[str],
+) -> None:
+    """Insert a row or, where `keys` are there already, set its `change` columns."""
+    statement = _insert(connection, into).values(**row)
+    excluded = {name: statement.excluded[name] for name in change}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=excluded))
+
+
+def _insert(connection: sa.Connection, into: sa.Table) -> Any:
+    return postgresql.insert(into) if connection.dialect.name == "postgresql" else sqlite.insert(into)
+
+
+def changed(result: sa.CursorResult[Any]) -> int:
+    """How many rows a statement changed."""
+    return int(result.rowcount)

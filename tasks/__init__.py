@@ -1,0 +1,1 @@
+"""Doors to the outside world: retries, limits and logging live here; decisions do not."""

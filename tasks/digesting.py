@@ -1,0 +1,101 @@
+"""One reader's digest of one period: figures, workbook, chart and letter, kept once whatever is run again."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from desk.tokens import TokenKeys, make_message_id
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from desk.errors import ConfigurationError
+from desk.figures import Ledger
+from desk.mail import Address
+from desk.periods import Period, last_period, weeks_before
+from desk.plan import Purpose
+from desk.policy import Policy, Reader
+from letters.compose import Part, compose_letter
+from letters.render import render_letter
+from reports.chart import draw_chart
+from reports.digest import Digest, count_ledger
+from reports.page import digest_slots
+from reports.workbook import build_workbook
+from store.ledgers import has_digest, keep_digest, read_ledger
+from store.memory import Store
+from store.outcomes import ReadyLetter
+from tasks.guard import guarded
+from tasks.opening import open_policy, open_store, open_tokens
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+CHART = "chart"
+
+
+@dataclass(frozen=True, slots=True)
+class DigestDone:
+    """A digest that was made, or was there already; `figures` hold no person."""
+
+    reader: str
+    period: str
+    made: bool
+    figures: dict[str, Any]
+
+
+@task(name="make digest", task_run_name="digest for {reader}", cache_policy=NO_CACHE)
+@guarded("make digest")
+def make_digest(reader: str, at: datetime | None = None, period: Period | None = None) -> DigestDone:
+    """The digest of `period`, or of the reader's last one; once per reader and period."""
+    store, policy, tokens = open_store(), open_policy(), open_tokens()
+    now = at or datetime.now(UTC)
+    who = find_reader(policy, reader)
+    span = period or last_period(who.frequency, who.weekday, policy.calendar.timezone, now)
+    if span is None or has_digest(store, reader, span.label):
+        return DigestDone(reader, span.label if span else "", made=False, figures={})
+    digest, ledger = count_period(store, who, span, now)
+    letter = write_digest(policy, tokens, who, digest, ledger, now)
+    made = keep_digest(store, reader, span.label, digest.as_dict(), letter, now)
+    get_run_logger().info("digest of %s for %s: %s", span.label, reader, "made" if made else "there already")
+    return DigestDone(reader, span.label, made, digest.as_dict())
+
+
+def find_reader(policy: Policy, name: str) -> Reader:
+    """Raises ConfigurationError naming the readers there are."""
+    for reader in policy.digest.readers:
+        if reader.name == name:
+            return reader
+    known = ", ".join(reader.name for reader in policy.digest.readers)
+    raise ConfigurationError(f"no digest reader of that name; policy.yaml has {known}")
+
+
+def count_period(store: Store, reader: Reader, span: Period, now: datetime) -> tuple[Digest, Ledger]:
+    ledger = read_ledger(store, span.start, span.end)
+    earlier = tuple(read_ledger(store, one.start, one.end) for one in weeks_before(span))
+    teams = frozenset(reader.teams) or None
+    return count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone), ledger
+
+
+def write_digest(
+    policy: Policy, tokens: TokenKeys, reader: Reader, digest: Digest, ledger: Ledger, now: datetime
+) -> ReadyLetter:
+    """A multipart mail with chart and workbook; a line when there is nothing to report."""
+    pictured = reader.format == "html" and not digest.is_empty
+    slots = digest_slots(
+        digest, reader.language, reader.types, policy.organisation.name, chart_cid=CHART if pictured else ""
+    )
+    book = build_workbook(digest, ledger, reader.language, policy.calendar.timezone)
+    header_id = make_message_id("digest", uuid.uuid4().hex, tokens, policy.organisation.domain)
+    inline = (Part("chart.png", "image/png", draw_chart(digest, reader.language), CHART),) if pictured else ()
+    body = compose_letter(
+        render_letter("digest", reader.language, slots),
+        message_id=header_id,
+        sender=Address(policy.organisation.name, policy.organisation.sender),
+        recipients=(reader.address,),
+        date=now,
+        html=reader.format == "html",
+        inline=inline,
+        attachments=() if digest.is_empty else (Part(f"digest-{digest.label}.xlsx", XLSX, book),),
+    )
+    return ReadyLetter(Purpose.DIGEST, header_id, policy.organisation.sender, (reader.address,), body, automatic=False)

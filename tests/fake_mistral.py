@@ -1,0 +1,226 @@
+"""A server of our own that speaks POST /v1/chat/completions, well or badly: the real SDK drives it.
+
+    with FakeMistral(answer={"category": "billing"}) as mistral:
+        Mistral(api_key="any", server_url=mistral.url)
+
+or, for another process: `python -m tests.fake_mistral --port 8090 --rule facture=billing`. The category
+is that of the first rule whose word the mail holds, else the first one offered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Self
+
+Request = dict[str, Any]
+Fields = Mapping[str, Any]
+
+
+class Mode(StrEnum):
+    GOOD = "good"
+    SLOW = "slow"  # answers after `delay_s`
+    THROTTLED = "throttled"  # 429 with Retry-After
+    DOWN = "down"  # 500, quoting the request as careless servers do
+    REFUSED = "refused"  # 401
+    MALFORMED = "malformed"  # 200 and JSON, says the header; the body is none
+    TRUNCATED = "truncated"  # 200, the body ends in its middle
+    CUT_OFF = "cut-off"  # 200, the connection ends before the promised length
+    BREAKING = "breaking"  # 200 and sound, but what the model says is `content`
+    HUGE = "huge"  # 200 and sound, but the model talks for a megabyte
+    EMPTY = "empty"  # 200 and sound, but the model says nothing
+    CHOICELESS = "choiceless"  # 200 and sound, without a choice
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    promised: int | None = None  # Content-Length, when it lies
+
+
+@dataclass
+class FakeMistral:
+    """Context manager on a free port of this machine. `mode` and `answer` may change while it runs.
+
+    `answer` are fields to overwrite in the good answer, or a function of the request that gives them.
+    `requests` are the bodies received, oldest first, `headers` theirs with names in lower case.
+    """
+
+    mode: Mode = Mode.GOOD
+    answer: Fields | Callable[[Request], Fields] = field(default_factory=dict)
+    content: str | None = "{}"
+    retry_after: str = "7"
+    delay_s: float = 30.0
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        self._closing = threading.Event()
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _bind_handler(self))
+        self.port = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def reply_to(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        self.requests.append(request)
+        self.headers.append({name.lower(): value for name, value in headers.items()})
+        return REPLIES[self.mode](self, request)
+
+    def fill_answer(self, request: Request) -> str:
+        """A sound answer: the first word of each closed set that the request's schema offers."""
+        fields = self.answer(request) if callable(self.answer) else self.answer
+        return json.dumps(_sound_fields(request) | dict(fields))
+
+    def wait_long(self) -> None:
+        """Until `delay_s` is over or the server closes, so that no test waits for it."""
+        self._closing.wait(self.delay_s)
+
+
+def _sound_fields(request: Request) -> dict[str, Any]:
+    properties = request["response_format"]["json_schema"]["schema"]["properties"]
+    words = {name: _first_word(properties[name]) for name in ("category", "priority", "language")}
+    flags = {"wants_human": False, "confirms_solved": False}
+    scales = {"confidence": 0.9, "complexity": "normal", "impact": "one"}
+    return {"reason": "as asked", **words, **flags, **scales}
+
+
+def _first_word(schema: Mapping[str, Any]) -> Any:
+    return schema["enum"][0] if "enum" in schema else schema["const"]
+
+
+def write_completion(request: Request, content: str | None) -> dict[str, Any]:
+    """The API's answer around what the model says; None: it gives no choice at all."""
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    return {
+        "id": "cmpl-1",
+        "object": "chat.completion",
+        "created": 1_790_000_000,
+        "model": request["model"],
+        "choices": [] if content is None else [choice],
+        "usage": {"prompt_tokens": 321, "completion_tokens": 45, "total_tokens": 366},
+    }
+
+
+def _say(request: Request, content: str | None) -> Reply:
+    return Reply(200, json.dumps(write_completion(request, content)).encode())
+
+
+def _good(server: FakeMistral, request: Request) -> Reply:
+    return _say(request, server.fill_answer(request))
+
+
+def _slow(server: FakeMistral, request: Request) -> Reply:
+    server.wait_long()
+    return _good(server, request)
+
+
+def _throttled(server: FakeMistral, _: Request) -> Reply:
+    headers = {"Retry-After": server.retry_after} if server.retry_after else {}
+    return Reply(429, b'{"code": "1300", "type": "rate_limited"}', headers)
+
+
+def _down(_: FakeMistral, request: Request) -> Reply:
+    return Reply(500, json.dumps({"error": "internal", "request": request}).encode())
+
+
+def _truncated(server: FakeMistral, request: Request) -> Reply:
+    body = _good(server, request).body
+    return Reply(200, body[: len(body) // 2])
+
+
+def _cut_off(server: FakeMistral, request: Request) -> Reply:
+    body = _good(server, request).body
+    return Reply(200, body[: len(body) // 2], promised=len(body))
+
+
+REPLIES: dict[Mode, Callable[[FakeMistral, Request], Reply]] = {
+    Mode.GOOD: _good,
+    Mode.SLOW: _slow,
+    Mode.THROTTLED: _throttled,
+    Mode.DOWN: _down,
+    Mode.REFUSED: lambda _, __: Reply(401, b'{"detail": "Unauthorized"}'),
+    Mode.MALFORMED: lambda _, request: Reply(200, f"<html>{request['messages'][-1]}".encode()),
+    Mode.TRUNCATED: _truncated,
+    Mode.CUT_OFF: _cut_off,
+    Mode.BREAKING: lambda server, request: _say(request, server.content),
+    Mode.HUGE: lambda _, request: _say(request, '{"reason": "' + "é" * 1_000_000),
+    Mode.EMPTY: lambda _, request: _say(request, ""),
+    Mode.CHOICELESS: lambda _, request: _say(request, None),
+}
+
+
+def _bind_handler(server: FakeMistral) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the name that http.server asks for
+            if self.path != "/v1/chat/completions":
+                return self.send_error(404)
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with contextlib.suppress(ConnectionError):  # the client may have given up
+                self._send(server.reply_to(request, dict(self.headers)))
+            return None
+
+        def _send(self, reply: Reply) -> None:
+            self.send_response(reply.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(reply.promised or len(reply.body)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(reply.body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Be silent: the log would go between the lines of the tests."""
+
+    return Handler
+
+
+def follow_rules(rules: Mapping[str, str]) -> Callable[[Request], Fields]:
+    """An `answer` that picks the category of the first word found in the mail, whatever its case."""
+
+    def pick(request: Request) -> Fields:
+        mail = str(request["messages"][-1]["content"]).lower()
+        found = [category for word, category in rules.items() if word.lower() in mail]
+        return {"category": found[0]} if found else {}
+
+    return pick
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A Mistral of our own, for tests.")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--mode", type=Mode, default=Mode.GOOD, choices=list(Mode))
+    parser.add_argument("--rule", action="append", default=[], metavar="WORD=CATEGORY")
+    asked = parser.parse_args()
+    rules = dict(rule.split("=", 1) for rule in asked.rule)
+    with FakeMistral(mode=asked.mode, port=asked.port, answer=follow_rules(rules)) as server:
+        print(server.url, flush=True)  # noqa: T201 - tells the parent process that the port is open
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
