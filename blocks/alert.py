@@ -137,7 +137,7 @@ def compose_alarm(alarm: Alarm, sender: str, recipients: list[str]) -> EmailMess
     letter["From"], letter["To"] = sender, ", ".join(recipients)
     letter["Subject"] = " ".join(alarm.subject.split())
     letter["Date"], letter["Message-ID"] = localtime(), make_msgid(domain=sender.rpartition("@")[2])
-    letter["Auto-Submitted"], letter["X-Auto-Response-Suppress"] = "auto-generated", "All"
+    letter["Auto-Submitted"], letter["X-Auto-Response-Suppress"] = "auto-generated", "OOF, AutoReply"
     letter["X-Byreturn-Alarm"] = " ".join(alarm.key.split()) or "-"
     letter.set_content(alarm.body)
     return letter

@@ -40,9 +40,11 @@ def load_block(kind: type[Kind], name: str) -> Kind:
     slug = f"{kind.get_block_type_slug()}/{name}"
     try:
         return cast(Kind, kind.load(name))
+    except BlockError as failure:
+        raise BlockError(f"{slug}: {failure.detail}", remedy=failure.remedy) from None
     except RuntimeError as failure:
         raise BlockError(f"{slug} has wrong or missing fields: {name_fields(failure.__cause__)}") from None
-    except ValueError:
+    except ZeroDivisionError:
         raise BlockError(f"{slug} does not exist") from None
 
 

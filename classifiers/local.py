@@ -25,7 +25,7 @@ from desk.classification import Classification, Question, Source
 from desk.errors import ConfigurationError, ModelTrouble
 
 EXAMPLES = Path(__file__).with_name("examples.csv")
-COLUMNS = {"text", "category", "priority"}
+COLUMNS = ("text", "category", "priority")
 LEAST_EXAMPLES = 5  # of a label: fewer can't fill the folds of both calibrations
 FOLDS = 3
 MOST_FEATURES = 50_000  # of each of the two vocabularies; bounds memory, not needed for quality
@@ -160,9 +160,12 @@ def _train_model(texts: list[str], labels: list[str]) -> Pipeline:
 
 
 def read_examples(path: Path) -> list[dict[str, str]]:
-    """Rows of a UTF-8 CSV file with at least the columns text, category and priority."""
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if not set(reader.fieldnames or ()) >= COLUMNS:
-            raise ConfigurationError(f"examples need the columns {', '.join(sorted(COLUMNS))}")
-        return list(reader)
+    """Rows of a UTF-8 CSV file, each with text, category and priority; else ConfigurationError."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error):  # not `from`: the cause quotes the examples, perhaps real mail
+        raise ConfigurationError("the file of examples is no CSV in UTF-8") from None
+    if not all(row.get(column) for row in rows for column in COLUMNS):
+        raise ConfigurationError(f"every example needs {', '.join(COLUMNS)}")
+    return rows

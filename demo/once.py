@@ -5,6 +5,7 @@ Flows are called with `at`, so the story always takes place on the same days, wh
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import ExitStack
 from datetime import datetime
@@ -43,6 +44,7 @@ def run_once() -> int:
     letters.mkdir(parents=True)
     port = find_port()
     set_environment(HOME.absolute(), f"http://127.0.0.1:{port}/api")
+    os.environ["BYRETURN_STORY"] = "1"
     with ExitStack() as stack:
         return _tell_story(stack, letters, port)
 

@@ -65,6 +65,16 @@ class Classification:
     usage: Usage = Usage()
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A judge that had nothing usable to say: its error's code, and its raw answer if it gave one."""
+
+    source: Source
+    code: str
+    answer: str = ""
+    usage: Usage = Usage()
+
+
 class Classifier(Protocol):
     """A judge. Raises ModelTrouble when it has nothing usable to say."""
 

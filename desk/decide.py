@@ -281,6 +281,7 @@ RULES: tuple[Rule, ...] = (
     Rule("nothing to do", lambda c: not c.category.ticket and is_confident(c), _ignore_category),
     Rule("wants a person", lambda c: c.meaning.wants_human, _pass_on("human")),
     Rule("agent has it", lambda c: c.facts.agent_active, _pass_on("agent")),
+    Rule("nobody to answer", lambda c: not c.mail.sender.address, _pass_quietly("no-sender")),
     Rule("may be noise", lambda c: not c.category.ticket, _pass_quietly("doubt")),
     Rule("doubt", lambda c: not is_confident(c), _draft("doubt")),
     Rule("mode off", lambda c: c.category.mode == "off", _pass_on("off")),

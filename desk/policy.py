@@ -186,7 +186,15 @@ def read_list(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def check_some(values: tuple[T, ...]) -> tuple[T, ...]:
+    """As min_length=1, which would also complain of a list whose only entry is faulty."""
+    if not values:
+        raise ValueError("at least one entry")
+    return values
+
+
 Many = Annotated[tuple[T, ...], BeforeValidator(read_list)]
+Some = Annotated[Many[T], AfterValidator(check_some)]
 Day = Annotated[date, PlainValidator(read_day)]
 Span = Annotated[timedelta, PlainValidator(read_span)]
 WorkSpan = Annotated[timedelta, PlainValidator(read_work_span)]
@@ -222,7 +230,7 @@ class OrganisationSection(Section):
     domain: Domain
     sender: EmailAddress
     operator: EmailAddress
-    languages: Many[Language] = Field(min_length=1)
+    languages: Some[Language]
     signature: Mapping[Language, Line]
 
 
@@ -286,7 +294,7 @@ class ListedOrganisation(Section):
     """Who writes, told by the domain of a verified sender; `academy` fills `{academy}`."""
 
     name: Line
-    domains: Many[Domain] = Field(min_length=1)
+    domains: Some[Domain]
     segment: Segment
     academy: Slug | Literal[""] = ""
 
@@ -348,7 +356,7 @@ class Policy(Section):
     levels: Mapping[LevelNumber, Level]
     categories: Mapping[CategoryName, Category] = Field(min_length=1)
     teams: Mapping[TeamName, Team] = Field(min_length=1)
-    routes: Many[Route] = Field(min_length=1)
+    routes: Some[Route]
     organisations: Many[ListedOrganisation] = ()
     agents: Many[EmailAddress] = ()
     trust: TrustSection
@@ -387,6 +395,7 @@ KINDS = {
     float: "a number",
     str: "text",
     list: "a list",
+    tuple: "a list",  # as `read_list` left it
     dict: "a mapping",
     date: "a date",
     datetime: "an instant",
@@ -400,9 +409,8 @@ ALLOWED = {  # pydantic's error type → what is allowed, filled from its contex
     "float_type": "a number",
     "finite_number": "a finite number",
     "tuple_type": "a list",
-    "mapping_type": "a mapping",
+    "dict_type": "a mapping",
     "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
     "greater_than": "more than {gt}",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",

@@ -22,7 +22,7 @@ def escalation_sweep(at: At = None, dry_run: DryRun = False) -> State[Any]:
     if rung:
         show_table(
             "escalations",
-            [asdict(one) for one in rung],
+            [{**asdict(one), "deadline": one.deadline.isoformat()} for one in rung],
             "Levels that would be rung" if dry_run else "Levels rung",
         )
     sent = [] if dry_run else drain_sending()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from desk.errors import ConfigurationError
 from flows.shared import At, DryRun, end_well, show_table
 from tasks.forgetting import forget_old
 from tasks.guard import guarded
@@ -16,6 +19,7 @@ from tasks.guard import guarded
 @guarded("retention-cleanup")
 def retention_cleanup(at: At = None, dry_run: DryRun = False) -> State[Any]:
     """Anonymise-but-count, chunk by chunk; a dry run lists what would go."""
+    check_rehearsal(at, dry_run)
     done = forget_old(at, dry_run)
     rows = [
         {"what": name, "count": count, "ids": ", ".join(done.places.get(name, ())[:50])}
@@ -24,3 +28,9 @@ def retention_cleanup(at: At = None, dry_run: DryRun = False) -> State[Any]:
     show_table("retention", rows, "What would go" if dry_run else "What went")
     said = ", ".join(f"{count} {name}" for name, count in done.counts.items() if count) or "nothing"
     return end_well(f"{'Would go' if dry_run else 'Gone'}: {said}")
+
+
+def check_rehearsal(at: At, dry_run: bool) -> None:
+    """A moment to come is for dry runs: it would erase today what still has its time. The demo says that it may."""
+    if at and at > datetime.now(UTC) and not dry_run and not os.environ.get("BYRETURN_STORY"):
+        raise ConfigurationError("`at` lies in the future", remedy="Tick dry run, or leave `at` empty.")

@@ -158,7 +158,7 @@ def _put_marks(letter: EmailMessage, automatic: bool, importance: str) -> None:
     marks = dict(IMPORTANCE.get(importance, {}))
     if automatic:
         marks["Auto-Submitted"] = "auto-replied" if "In-Reply-To" in letter else "auto-generated"
-        marks["X-Auto-Response-Suppress"] = "All"  # Exchange reads this one instead
+        marks["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # Exchange reads this one instead
     for name, value in marks.items():
         letter[name] = value
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from desk.classification import Classification
+from desk.classification import Classification, Source, Trouble, Usage
 from desk.errors import ClaimLost, StaleDecision
 from desk.facts import Facts
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
@@ -39,22 +39,13 @@ class ReadyLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """A judge that failed before another one answered."""
-
-    source: str
-    code: str
-    answer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Outcome:
     """All that one decision leaves behind; `number` is used only if the plan opens a ticket."""
 
     plan: Plan
     facts: Facts
     judged: Classification | None
-    troubles: tuple[Trouble, ...]
+    troubles: tuple[Trouble, ...]  # judges that failed before one answered
     letters: tuple[ReadyLetter, ...]
     number: str
     subject: str
@@ -121,36 +112,21 @@ def _keep_decision(connection: sa.Connection, waiting: Waiting, outcome: Outcome
 
 
 def _keep_judgements(connection: sa.Connection, message_id: int, outcome: Outcome, now: datetime) -> None:
-    empty = {
-        "message_id": message_id,
-        "at": now,
-        "model": "",
-        "trouble": "",
-        "category": "",
-        "confidence": 0.0,
-        "input_tokens": 0,
-        "output_tokens": 0,
-        "latency_ms": 0,
-        "answer": "",
-    }
-    rows = [{**empty, "source": one.source, "trouble": one.code, "answer": one.answer} for one in outcome.troubles]
+    """What every judge said, usable or not, and what it cost."""
+    said = [
+        {"trouble": one.code, "category": "", "confidence": 0.0, **_cost(one.source, one.answer, one.usage)}
+        for one in outcome.troubles
+    ]
     if outcome.judged:
-        said, usage = outcome.judged, outcome.judged.usage
-        rows.append(
-            {
-                **empty,
-                "source": said.source.value,
-                "category": said.category,
-                "confidence": said.confidence,
-                "answer": said.answer,
-                "model": usage.model,
-                "input_tokens": usage.input_tokens,
-                "output_tokens": usage.output_tokens,
-                "latency_ms": usage.latency_ms,
-            }
-        )
-    if rows:
-        connection.execute(sa.insert(judgements), rows)
+        best = outcome.judged
+        row = {"trouble": "", "category": best.category, "confidence": best.confidence}
+        said.append({**row, **_cost(best.source, best.answer, best.usage)})
+    if said:
+        connection.execute(sa.insert(judgements), [{"message_id": message_id, "at": now, **row} for row in said])
+
+
+def _cost(source: Source, answer: str, usage: Usage) -> dict[str, object]:
+    return {"source": source.value, "answer": answer, **asdict(usage)}
 
 
 def _apply_ticket(connection: sa.Connection, waiting: Waiting, outcome: Outcome, now: datetime) -> int | None:

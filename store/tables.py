@@ -372,7 +372,7 @@ class Ring(SQLModel, table=True):
     ticket_id: int = Field(primary_key=True, foreign_key="ticket.id")
     level: int = Field(primary_key=True)
     at: datetime = instant(index=True)
-    deadline: str  # respond | resolve
+    deadline: datetime = instant()  # that of the answer, or of the solution once answered
 
 
 class DigestIssue(SQLModel, table=True):

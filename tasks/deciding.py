@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from desk.tokens import TokenKeys, find_number, make_message_id, read_message_id
-from desk.trust import judge_sender
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -23,6 +21,8 @@ from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket
 from desk.policy import Policy
 from desk.reading import read_mail
 from desk.routing import know_organisation
+from desk.tokens import TokenKeys, find_number, make_message_id, read_message_id
+from desk.trust import judge_sender
 from letters.compose import compose_letter
 from letters.render import render_letter
 from store.facts import gather_facts

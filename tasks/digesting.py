@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from desk.tokens import TokenKeys, make_message_id
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -28,7 +27,7 @@ from store.ledgers import has_digest, keep_digest, read_ledger
 from store.memory import Store
 from store.outcomes import ReadyLetter
 from tasks.guard import guarded
-from tasks.opening import open_policy, open_store, open_tokens
+from tasks.opening import open_policy, open_store
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CHART = "chart"
@@ -48,14 +47,14 @@ class DigestDone:
 @guarded("make digest")
 def make_digest(reader: str, at: datetime | None = None, period: Period | None = None) -> DigestDone:
     """The digest of `period`, or of the reader's last one; once per reader and period."""
-    store, policy, tokens = open_store(), open_policy(), open_tokens()
+    store, policy = open_store(), open_policy()
     now = at or datetime.now(UTC)
     who = find_reader(policy, reader)
     span = period or last_period(who.frequency, who.weekday, policy.calendar.timezone, now)
     if span is None or has_digest(store, reader, span.label):
         return DigestDone(reader, span.label if span else "", made=False, figures={})
     digest, ledger = count_period(store, who, span, now)
-    letter = write_digest(policy, tokens, who, digest, ledger, now)
+    letter = write_digest(policy, who, digest, ledger, now)
     made = keep_digest(store, reader, span.label, digest.as_dict(), letter, now)
     get_run_logger().info("digest of %s for %s: %s", span.label, reader, "made" if made else "there already")
     return DigestDone(reader, span.label, made, digest.as_dict())
@@ -77,16 +76,14 @@ def count_period(store: Store, reader: Reader, span: Period, now: datetime) -> t
     return count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone), ledger
 
 
-def write_digest(
-    policy: Policy, tokens: TokenKeys, reader: Reader, digest: Digest, ledger: Ledger, now: datetime
-) -> ReadyLetter:
+def write_digest(policy: Policy, reader: Reader, digest: Digest, ledger: Ledger, now: datetime) -> ReadyLetter:
     """A multipart mail with chart and workbook; a line when there is nothing to report."""
     pictured = reader.format == "html" and not digest.is_empty
     slots = digest_slots(
         digest, reader.language, reader.types, policy.organisation.name, chart_cid=CHART if pictured else ""
     )
     book = build_workbook(digest, ledger, reader.language, policy.calendar.timezone)
-    header_id = make_message_id("digest", uuid.uuid4().hex, tokens, policy.organisation.domain)
+    header_id = f"<digest.{uuid.uuid4().hex}@{policy.organisation.domain}>"
     inline = (Part("chart.png", "image/png", draw_chart(digest, reader.language), CHART),) if pictured else ()
     body = compose_letter(
         render_letter("digest", reader.language, slots),

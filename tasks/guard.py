@@ -8,6 +8,7 @@ names only the place and the id goes on.
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import traceback
 from collections.abc import Callable
@@ -35,9 +36,17 @@ def guarded(place: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 clean = clean_error(place, cause)
             raise clean from None
 
+        _resolve_types(run, function)
         return run
 
     return wrap
+
+
+def _resolve_types(run: Callable[..., object], function: Callable[..., object]) -> None:
+    """Prefect reads a flow's types from here to make its run form; as text they could not be found in this module."""
+    signature = inspect.signature(function, eval_str=True)
+    run.__signature__ = signature  # type: ignore[attr-defined]  # PEP 362 allows it
+    run.__annotations__ = {name: one.annotation for name, one in signature.parameters.items()}
 
 
 def clean_error(place: str, cause: Exception) -> ByreturnError:

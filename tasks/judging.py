@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-
-from desk.pseudonyms import hide_people
+from datetime import timedelta
 
 from blocks import MistralApi
 from blocks.base import load_block
@@ -17,6 +16,7 @@ from desk.classification import Classifier, Question
 from desk.decide import weigh_signals
 from desk.mail import Mail
 from desk.policy import Policy
+from desk.pseudonyms import hide_people
 from tasks.opening import DESK
 
 
@@ -35,7 +35,7 @@ def open_bench() -> Iterator[Bench]:
         block = load_block(MistralApi, DESK)
         if block.enabled:
             client = stack.enter_context(block.open_client())
-            engines.append(MistralClassifier(client, block.model, block.timeout_seconds))
+            engines.append(MistralClassifier(client, block.model, timedelta(seconds=block.timeout_seconds)))
         yield Bench((*engines, load_classifier()))
 
 

@@ -6,7 +6,6 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from desk.tokens import TokenKeys, make_message_id
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -16,6 +15,7 @@ from desk.escalation import Ring, due_rings
 from desk.mail import Address
 from desk.plan import Purpose
 from desk.policy import Policy
+from desk.tokens import TokenKeys, make_message_id
 from letters.compose import compose_letter
 from letters.render import render_letter
 from store.cases import TicketCard, keep_ring, list_running, read_card
@@ -31,7 +31,7 @@ class RingDone:
 
     ticket: str
     level: int
-    deadline: str
+    deadline: datetime
     late_minutes: int
 
 
@@ -69,7 +69,7 @@ def write_ring(policy: Policy, tokens: TokenKeys, card: TicketCard, ring: Ring, 
             "level_name": policy.levels[ring.level].name,
             "category": card.category,
             "priority": card.priority,
-            "deadline": card.resolve_by if ring.deadline == "resolve" else card.respond_by,
+            "deadline": ring.deadline,
             "late_by": ring.late_by,
             "timezone": policy.calendar.timezone,
         },

@@ -178,5 +178,5 @@ def _read_code(code: int) -> tuple[str, str]:
 
 def space_retry(attempts: int) -> timedelta:
     """Longer each time, with jitter so that many letters do not come back at once."""
-    span = min(FIRST_RETRY * 2**attempts, LONGEST_RETRY)
+    span: timedelta = min(FIRST_RETRY * 2**attempts, LONGEST_RETRY)
     return span * random.uniform(0.8, 1.2)  # noqa: S311 - spacing, not secrecy

@@ -21,7 +21,7 @@ os.environ |= {
 
 @pytest.fixture(scope="session")
 def prefect_harness() -> Iterator[None]:
-    """A Prefect server of this test process; it takes ten seconds to start, so ask only where it is needed."""
+    """A Prefect server of this test process; ten seconds to start: ask only where it is needed."""
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=120):

@@ -82,9 +82,7 @@ def test_a_sound_answer_becomes_a_classification(server: FakeMistral) -> None:
         impact=Impact.MANY,
         reason="asks for an invoice",
         answer=answer,
-        usage=replace(
-            judged.usage, model="mistral-small-latest", input_tokens=321, output_tokens=45, latency_ms=0
-        ),
+        usage=replace(judged.usage, model="mistral-small-latest", input_tokens=321, output_tokens=45, latency_ms=0),
     )
 
 
@@ -119,9 +117,7 @@ def test_the_schema_closes_every_set(server: FakeMistral) -> None:
 
 
 def test_a_long_mail_is_cut_after_its_beginning(server: FakeMistral) -> None:
-    long = replace(
-        QUESTION, subject="s" * 5_000, text="begin " + "x" * 1_000_000, attachment_names=("n" * 500,) * 99
-    )
+    long = replace(QUESTION, subject="s" * 5_000, text="begin " + "x" * 1_000_000, attachment_names=("n" * 500,) * 99)
     make_classifier(server.url).classify(long)
     sent = json.loads(server.requests[0]["messages"][1]["content"].split("\n")[1])
     assert sent["text"].startswith("begin ")
@@ -144,9 +140,7 @@ def test_a_long_reason_is_shortened_to_one_line(server: FakeMistral) -> None:
         (Mode.CUT_OFF, "no connection"),
     ],
 )
-def test_no_answer_is_named_after_its_cause_and_not_asked_twice(
-    server: FakeMistral, mode: Mode, detail: str
-) -> None:
+def test_no_answer_is_named_after_its_cause_and_not_asked_twice(server: FakeMistral, mode: Mode, detail: str) -> None:
     server.mode = mode
     trouble = provoke(server)
     assert (type(trouble), trouble.detail) == (ModelUnavailable, detail)
@@ -202,9 +196,7 @@ def test_the_wait_asked_for_is_kept_and_capped(server: FakeMistral, header: str,
         (Mode.CHOICELESS, "empty", False),
     ],
 )
-def test_an_unusable_answer_is_kept_within_bounds(
-    server: FakeMistral, mode: Mode, detail: str, kept: bool
-) -> None:
+def test_an_unusable_answer_is_kept_within_bounds(server: FakeMistral, mode: Mode, detail: str, kept: bool) -> None:
     server.mode = mode
     trouble = provoke(server)
     assert isinstance(trouble, ModelAnswerInvalid)
@@ -235,9 +227,7 @@ def test_an_unusable_answer_is_kept_within_bounds(
         {"recipient": "someone@example.org"},
     ],
 )
-def test_an_answer_outside_the_closed_sets_is_refused_and_kept(
-    server: FakeMistral, changes: dict[str, Any]
-) -> None:
+def test_an_answer_outside_the_closed_sets_is_refused_and_kept(server: FakeMistral, changes: dict[str, Any]) -> None:
     said = say(server, **changes)
     trouble = provoke(server)
     assert isinstance(trouble, ModelAnswerInvalid)
@@ -245,9 +235,7 @@ def test_an_answer_outside_the_closed_sets_is_refused_and_kept(
     assert (trouble.usage.input_tokens, trouble.usage.output_tokens) == (321, 45)
 
 
-@pytest.mark.parametrize(
-    "said", ["null", "[]", "{}", "billing", '{"category": "bil', " ", '{"a": "\\ud800"}']
-)
+@pytest.mark.parametrize("said", ["null", "[]", "{}", "billing", '{"category": "bil', " ", '{"a": "\\ud800"}'])
 def test_words_that_are_no_answer_are_refused(server: FakeMistral, said: str) -> None:
     server.mode, server.content = Mode.BREAKING, said
     assert isinstance(provoke(server), ModelAnswerInvalid)

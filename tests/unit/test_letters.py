@@ -533,8 +533,8 @@ def test_bytes_are_fit_for_any_server(template: str, language: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "submitted", "suppressed"),
     [
-        ({"in_reply_to": "<q@ecole.example>"}, "auto-replied", "All"),
-        ({}, "auto-generated", "All"),
+        ({"in_reply_to": "<q@ecole.example>"}, "auto-replied", "OOF, AutoReply"),
+        ({}, "auto-generated", "OOF, AutoReply"),
         ({"automatic": False, "in_reply_to": "<q@ecole.example>"}, None, None),
     ],
 )

@@ -242,7 +242,7 @@ def upgrade() -> None:
     sa.Column('ticket_id', sa.Integer(), nullable=False),
     sa.Column('level', sa.Integer(), nullable=False),
     sa.Column('at', store.tables.Instant(timezone=True), nullable=False),
-    sa.Column('deadline', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
+    sa.Column('deadline', store.tables.Instant(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['ticket_id'], ['ticket.id'], name=op.f('fk_ring_ticket_id')),
     sa.PrimaryKeyConstraint('ticket_id', 'level', name=op.f('pk_ring'))
     )

@@ -1,0 +1,198 @@
+"""The table of decisions: which row holds, what it plans, and what the guard never lets out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from desk.classification import Classification, Complexity, Impact, Source
+from desk.clock import BusinessClock
+from desk.decide import RULES, decide, needs_judgement, weigh_signals
+from desk.facts import Facts, Organisation, Status, TicketFacts, Trust
+from desk.mail import Address, Kind, Mail
+from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.policy import load_policy
+
+POLICY = load_policy((Path(__file__).parents[2] / "policy.yaml").read_text(encoding="utf-8"))
+CLOCK = BusinessClock(POLICY.calendar)
+NOW = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
+
+MAIL = Mail(
+    message_id="<m1@school.example>", references=(), sender=Address("Ada Martin", "ada@school.example"),
+    reply_to=(), to=(Address("", "support@atelier.example"),), cc=(), subject="Emploi du temps", date=NOW,
+    text="Bonjour", own_text="Bonjour", attachments=(), kind=Kind.PERSON, evidence="", bounce=None,
+    authentication=(), size_bytes=100, fingerprint="f" * 64,
+)  # fmt: skip
+FACTS = Facts(mailbox="support", trust=Trust.VERIFIED)
+SURE = Classification("timetable", "normal", "fr", 0.95, Source.LOCAL)
+TICKET = TicketFacts(
+    7, "2026-000007", 3, Status.SOLUTION_PROPOSED, "technical", "normal", 1, "support-technique", "ada@school.example"
+)
+JOINED = replace(FACTS, ticket=TICKET, participant=True)
+REQUESTER_LETTERS = {Purpose.ANSWER, Purpose.ACKNOWLEDGEMENT}
+
+
+def plan_for(mail: Mail = MAIL, facts: Facts = FACTS, judged: Classification | None = SURE) -> Plan:
+    return decide(mail, facts, judged, POLICY, CLOCK, NOW)
+
+
+def purposes(plan: Plan) -> list[Purpose]:
+    return [letter.purpose for letter in plan.letters]
+
+
+@pytest.mark.parametrize(
+    ("mail", "facts", "judged", "verdict", "reason"),
+    [
+        (MAIL, FACTS, SURE, "answered", "confident"),
+        (MAIL, replace(FACTS, own=True), None, "ignored", "own"),
+        (replace(MAIL, kind=Kind.AUTO_REPLY), FACTS, None, "ignored", "auto-reply"),
+        (replace(MAIL, kind=Kind.BOUNCE), FACTS, None, "ignored", "bounce"),
+        (replace(MAIL, kind=Kind.LIST), FACTS, None, "ignored", "list"),
+        (replace(MAIL, kind=Kind.RECEIPT), FACTS, None, "ignored", "receipt"),
+        (replace(MAIL, kind=Kind.CALENDAR), FACTS, None, "ignored", "calendar"),
+        (MAIL, replace(FACTS, trust=Trust.FORGED), None, "held", "forged"),
+        (MAIL, JOINED, SURE, "appended", "reply"),
+        (MAIL, JOINED, replace(SURE, confirms_solved=True), "confirmed", "confirmed"),
+        (MAIL, replace(JOINED, participant=False, from_agent=True), SURE, "appended", "agent"),
+        (MAIL, FACTS, replace(SURE, steering=True), "handed_over", "steering"),
+        (replace(MAIL, kind=Kind.MACHINE), FACTS, SURE, "handed_over", "machine"),
+        (MAIL, FACTS, replace(SURE, category="urgent"), "handed_over", "urgent"),
+        (MAIL, FACTS, replace(SURE, priority="urgent"), "handed_over", "urgent"),
+        (MAIL, FACTS, replace(SURE, category="spam"), "ignored", "spam"),
+        (MAIL, FACTS, replace(SURE, category="thanks"), "ignored", "thanks"),
+        (MAIL, FACTS, replace(SURE, category="spam", confidence=0.2), "handed_over", "doubt"),
+        (MAIL, FACTS, replace(SURE, wants_human=True), "handed_over", "human"),
+        (MAIL, replace(FACTS, agent_active=True), SURE, "handed_over", "agent"),
+        (MAIL, FACTS, replace(SURE, confidence=0.2), "drafted", "doubt"),
+        (MAIL, FACTS, replace(SURE, category="technical"), "drafted", "mode"),
+        (MAIL, replace(FACTS, trust=Trust.UNVERIFIED), SURE, "drafted", "unverified"),
+        (replace(MAIL, date=NOW - timedelta(days=4)), FACTS, SURE, "drafted", "old"),
+        (MAIL, replace(FACTS, replies_allowed=False), SURE, "drafted", "old"),
+        (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 3), SURE, "drafted", "cap"),
+        (MAIL, replace(FACTS, sent_on_ticket=(NOW,) * 3), SURE, "drafted", "cap"),
+    ],
+)
+def test_each_row_of_the_table_decides_as_it_says(
+    mail: Mail, facts: Facts, judged: Classification | None, verdict: str, reason: str
+) -> None:
+    plan = plan_for(mail, facts, judged)
+    assert (plan.verdict.value, plan.reason) == (verdict, reason)
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize(
+    ("mail", "facts"),
+    [
+        *((replace(MAIL, kind=kind), FACTS) for kind in Kind if kind is not Kind.PERSON),
+        (MAIL, replace(FACTS, own=True)),
+        (MAIL, replace(FACTS, trust=Trust.FORGED)),
+        (replace(MAIL, sender=Address("", "")), FACTS),
+        (replace(MAIL, date=NOW - timedelta(days=30)), FACTS),
+        (MAIL, replace(FACTS, replies_allowed=False)),
+        (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 12)),
+    ],
+)
+@pytest.mark.parametrize("category", sorted(POLICY.categories))
+@pytest.mark.parametrize("twist", [{}, {"wants_human": True}, {"steering": True}, {"confidence": 0.1}])
+def test_nothing_goes_out_by_itself_to_machines_ourselves_forgers_old_mail_or_beyond_the_caps(
+    mail: Mail, facts: Facts, category: str, twist: dict[str, object]
+) -> None:
+    judged = replace(SURE, category=category, **twist)  # type: ignore[arg-type]  # a table of changes
+    sent = {letter.purpose for letter in plan_for(mail, facts, judged).letters if not letter.draft}
+    assert not sent & REQUESTER_LETTERS
+
+
+def test_a_stranger_or_unproven_sender_who_names_a_ticket_gets_a_new_one_linked_to_it() -> None:
+    stranger = replace(JOINED, participant=False)
+    unproven = replace(JOINED, trust=Trust.UNVERIFIED)
+    quoting = replace(FACTS, quoted=TICKET)
+    for facts in (stranger, unproven, quoting):
+        opened = plan_for(facts=facts).ticket
+        assert isinstance(opened, OpenTicket)
+        assert opened.linked_to == TICKET.id
+
+
+def test_a_closed_ticket_is_not_joined_again() -> None:
+    facts = replace(JOINED, ticket=replace(TICKET, status=Status.CLOSED))
+    opened = plan_for(facts=facts).ticket
+    assert isinstance(opened, OpenTicket)
+    assert opened.linked_to == TICKET.id
+
+
+def test_a_reply_reopens_its_ticket_and_tells_the_team_not_the_requester() -> None:
+    plan = plan_for(facts=JOINED)
+    assert plan.ticket == TouchTicket(7, 3, "2026-000007", Status.IN_ANALYSIS, "support-technique", "reply")
+    assert purposes(plan) == [Purpose.HANDOVER]
+
+
+def test_a_draft_comes_with_an_acknowledgement_and_a_handover() -> None:
+    plan = plan_for(judged=replace(SURE, category="technical"))
+    assert purposes(plan) == [Purpose.ACKNOWLEDGEMENT, Purpose.HANDOVER, Purpose.DRAFT]
+    assert [letter.draft for letter in plan.letters] == [False, False, True]
+
+
+def test_a_pilot_school_goes_to_its_own_team_and_an_urgency_before_it() -> None:
+    pilot = replace(FACTS, organisation=Organisation("École", "pilot"))
+    normal, urgent = plan_for(facts=pilot).ticket, plan_for(facts=pilot, judged=replace(SURE, category="urgent")).ticket
+    assert isinstance(normal, OpenTicket)
+    assert isinstance(urgent, OpenTicket)
+    assert (normal.team, urgent.team) == ("support-premium", "urgence")
+
+
+@pytest.mark.parametrize(
+    ("twist", "level"),
+    [({}, 1), ({"complexity": Complexity.COMPLEX}, 2), ({"impact": Impact.MANY}, 2)],
+)
+def test_complex_or_widely_felt_matters_start_a_level_up(twist: dict[str, object], level: int) -> None:
+    opened = plan_for(judged=replace(SURE, **twist)).ticket  # type: ignore[arg-type]  # a table of changes
+    assert isinstance(opened, OpenTicket)
+    assert opened.level == level
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "answered"),
+    [
+        ((), "ada@school.example"),
+        ((Address("", "office@school.example"),), "office@school.example"),
+        ((Address("", "victim@elsewhere.example"),), "ada@school.example"),
+    ],
+)
+def test_a_mail_does_not_choose_whom_we_write_to(reply_to: tuple[Address, ...], answered: str) -> None:
+    plan = plan_for(replace(MAIL, reply_to=reply_to))
+    assert plan.letters[0].recipients == (answered,)
+
+
+def test_a_judge_is_asked_only_where_a_row_may_need_it() -> None:
+    assert needs_judgement(MAIL, FACTS)
+    assert not needs_judgement(replace(MAIL, kind=Kind.BOUNCE), FACTS)
+    assert not needs_judgement(MAIL, replace(FACTS, trust=Trust.FORGED))
+    assert not needs_judgement(MAIL, replace(FACTS, own=True))
+
+
+def test_what_the_text_says_plainly_is_heard_whatever_the_judge_made_of_it() -> None:
+    mail = replace(MAIL, own_text="Je souhaite parler à un conseiller, merci de me rappeler.")
+    assert weigh_signals(mail, SURE).wants_human
+    assert not weigh_signals(MAIL, SURE).wants_human
+
+
+def test_the_same_facts_give_the_same_plan() -> None:
+    assert plan_for() == plan_for()
+
+
+def test_an_answer_proposes_a_solution_and_drafts_wait_for_a_person() -> None:
+    answered, drafted = plan_for().ticket, plan_for(judged=replace(SURE, category="billing")).ticket
+    assert isinstance(answered, OpenTicket)
+    assert isinstance(drafted, OpenTicket)
+    assert (answered.status, drafted.status) == (Status.SOLUTION_PROPOSED, Status.NEW)
+
+
+def test_the_folder_of_a_verdict_comes_from_policy() -> None:
+    policy = POLICY.model_copy(update={"filing": {Verdict.IGNORED: "Byreturn/Notices"}})
+    plan = decide(replace(MAIL, kind=Kind.LIST), FACTS, None, policy, CLOCK, NOW)
+    assert plan.folder == "Byreturn/Notices"
