@@ -39,9 +39,7 @@ class AlertChannel(DeskBlock, NotificationBlock):
 
     _block_type_name: ClassVar[str | None] = "Byreturn alert channel"
     _block_type_slug: ClassVar[str | None] = "byreturn-alert-channel"
-    _description: ClassVar[str | None] = (
-        "Where alarms go: mail, webhook or both. For flows and Prefect automations."
-    )
+    _description: ClassVar[str | None] = "Where alarms go: mail, webhook or both. For flows and Prefect automations."
 
     smtp: SmtpServer | None = Field(default=None, title="SMTP server", description="Empty: no mail is sent.")
     recipients: list[str] = Field(default=[], title="Recipients", description="The operators' addresses.")
@@ -90,9 +88,7 @@ class AlertChannel(DeskBlock, NotificationBlock):
     def check(self) -> Checked:
         """Check the SMTP server, raising as it does; a webhook can't be tried without ringing"""
         mail = self.smtp.check().detail if self.smtp and self.recipients else "no mail"
-        hook = (
-            "a webhook, tried with the first alarm" if self.webhook_url.get_secret_value() else "no webhook"
-        )
+        hook = "a webhook, tried with the first alarm" if self.webhook_url.get_secret_value() else "no webhook"
         return Checked(True, f"{mail}; {hook}")
 
     def _send_mail(self, alarm: Alarm) -> str:
@@ -100,21 +96,15 @@ class AlertChannel(DeskBlock, NotificationBlock):
         letter = compose_alarm(alarm, server.sender, self.recipients)
         with server.connect() as client, translate_talk(server.place):
             refused = client.send_message(letter, server.sender, self.recipients)
-        return (
-            f"{server.place} refused {len(refused)} of {len(self.recipients)} recipients" if refused else ""
-        )
+        return f"{server.place} refused {len(refused)} of {len(self.recipients)} recipients" if refused else ""
 
     def _post_hook(self, alarm: Alarm) -> str:
         try:
-            reply = httpx.post(
-                self.webhook_url.get_secret_value(), json=describe_alarm(alarm), timeout=WEBHOOK_SECONDS
-            )
+            reply = httpx.post(self.webhook_url.get_secret_value(), json=describe_alarm(alarm), timeout=WEBHOOK_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL):
             raise NetworkTrouble("the webhook is out of reach") from None
         if not reply.is_success:
-            raise ProtocolTrouble(
-                f"the webhook answered {reply.status_code}", remedy="Check its URL in the block."
-            )
+            raise ProtocolTrouble(f"the webhook answered {reply.status_code}", remedy="Check its URL in the block.")
         return ""
 
 

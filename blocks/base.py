@@ -44,7 +44,7 @@ def load_block(kind: type[Kind], name: str) -> Kind:
         raise BlockError(f"{slug}: {failure.detail}", remedy=failure.remedy) from None
     except RuntimeError as failure:
         raise BlockError(f"{slug} has wrong or missing fields: {name_fields(failure.__cause__)}") from None
-    except ZeroDivisionError:
+    except ValueError:
         raise BlockError(f"{slug} does not exist") from None
 
 

@@ -75,9 +75,7 @@ def check_parent(file: Path) -> Checked:
     """Whether a SQLite file could be created; it is left to the migrations to do so."""
     folder = next((folder for folder in file.absolute().parents if folder.is_dir()), Path("/"))
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(
-            "the database's folder is not writable", remedy="Give the desk's user write access."
-        )
+        raise ConfigurationError("the database's folder is not writable", remedy="Give the desk's user write access.")
     return Checked(True, "the SQLite file will be created")
 
 
@@ -87,9 +85,7 @@ def ask_database(url: sa.URL) -> None:
         with engine.connect() as connection:
             connection.execute(sa.text("SELECT count(*) FROM (SELECT 1) AS one"))
             if url.get_backend_name() == "sqlite":
-                connection.execute(
-                    sa.text("PRAGMA schema_version")
-                )  # the first statement that reads the file
+                connection.execute(sa.text("PRAGMA schema_version"))  # the first statement that reads the file
     except DBAPIError as failure:
         raise read_refusal(str(failure.orig)) from None
     finally:
@@ -105,6 +101,4 @@ def read_refusal(text: str) -> ByreturnError:
     for part, error, detail, remedy in REFUSALS:
         if part in text:
             return error(detail, remedy=remedy)
-    return NetworkTrouble(
-        "the database is out of reach", remedy="Check host, port and whether the server runs."
-    )
+    return NetworkTrouble("the database is out of reach", remedy="Check host, port and whether the server runs.")

@@ -43,21 +43,15 @@ class DeskKeys(DeskBlock):
         "Keys of the kept mails. Made by `byreturn setup`; export them and lock it away."
     )
 
-    master_keys: SecretDict = Field(
-        title="Master keys", description="id → 32 bytes in base64; wrap the mails' keys."
-    )
+    master_keys: SecretDict = Field(title="Master keys", description="id → 32 bytes in base64; wrap the mails' keys.")
     master_current: str = Field(title="Current master key", description="Id of the key for new mails.")
-    token_keys: SecretDict = Field(
-        title="Token keys", description="id → 32 bytes in base64; sign our Message-IDs."
-    )
+    token_keys: SecretDict = Field(title="Token keys", description="id → 32 bytes in base64; sign our Message-IDs.")
     token_current: str = Field(title="Current token key", description="Id of the key for new letters.")
     tombstone_keys: SecretDict = Field(
         title="Tombstone keys",
         description="id → 32 bytes in base64; recognise erased mail. Never remove one.",
     )
-    tombstone_current: str = Field(
-        title="Current tombstone key", description="Id of the key for new tombstones."
-    )
+    tombstone_current: str = Field(title="Current tombstone key", description="Id of the key for new tombstones.")
 
     @model_validator(mode="after")
     def prove_keys(self) -> Self:

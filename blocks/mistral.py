@@ -42,9 +42,7 @@ class MistralApi(DeskBlock):
 
     _block_type_name: ClassVar[str | None] = "Byreturn Mistral API"
     _block_type_slug: ClassVar[str | None] = "byreturn-mistral-api"
-    _description: ClassVar[str | None] = (
-        "The model that sorts mails: Mistral's, or a server of one's own like it."
-    )
+    _description: ClassVar[str | None] = "The model that sorts mails: Mistral's, or a server of one's own like it."
 
     api_key: SecretStr = Field(
         default=SecretStr(""),
@@ -102,9 +100,7 @@ class MistralApi(DeskBlock):
 
         try:
             with self.open_client() as client:
-                client.chat.complete(
-                    model=self.model, messages=[{"role": "user", "content": "ping"}], max_tokens=1
-                )
+                client.chat.complete(model=self.model, messages=[{"role": "user", "content": "ping"}], max_tokens=1)
         except MistralError as failure:
             raise read_status(failure.status_code).raised_at(self.place) from None
         except httpx2.TimeoutException:

@@ -19,9 +19,7 @@ class PackStorage(DeskBlock):
 
     _block_type_name: ClassVar[str | None] = "Byreturn pack storage"
     _block_type_slug: ClassVar[str | None] = "byreturn-pack-storage"
-    _description: ClassVar[str | None] = (
-        "Where raw mail is kept, sealed; every worker must see the same place."
-    )
+    _description: ClassVar[str | None] = "Where raw mail is kept, sealed; every worker must see the same place."
 
     url: str = Field(
         title="URL",
@@ -47,11 +45,7 @@ class PackStorage(DeskBlock):
         Raises ConfigurationError.
         """
         if not self.folder.is_dir():
-            raise ConfigurationError(
-                "the pack folder does not exist", remedy="Create it or correct the block's URL."
-            )
+            raise ConfigurationError("the pack folder does not exist", remedy="Create it or correct the block's URL.")
         if not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
-            raise ConfigurationError(
-                "the pack folder is not writable", remedy="Give the desk's user write access."
-            )
+            raise ConfigurationError("the pack folder is not writable", remedy="Give the desk's user write access.")
         return Checked(True, f"the pack folder has {shutil.disk_usage(self.folder).free} bytes free")

@@ -13,9 +13,7 @@ from typing import Literal
 
 from desk.errors import BlockError
 
-Provider = Literal[
-    "custom", "gmail", "microsoft365", "orange", "ovh_mx_plan", "ovh_email_pro", "yahoo", "ionos"
-]
+Provider = Literal["custom", "gmail", "microsoft365", "orange", "ovh_mx_plan", "ovh_email_pro", "yahoo", "ionos"]
 Security = Literal["auto", "tls", "starttls", "none"]
 
 
@@ -65,9 +63,7 @@ def fill_endpoint(given: Endpoint, preset: Endpoint, ports: dict[Security, int])
     usual = preset.port if security == preset.security else ports[security]
     filled = Endpoint(given.host or preset.host, given.port or usual, security)
     if not filled.host:
-        raise BlockError(
-            "host is empty", remedy="Enter the server's host name; the provider's help page tells it."
-        )
+        raise BlockError("host is empty", remedy="Enter the server's host name; the provider's help page tells it.")
     if security == "none" and not is_loopback(filled.host):
         raise BlockError(
             "security `none` is taken for this machine only (localhost, 127.0.0.1, ::1)",

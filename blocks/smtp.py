@@ -49,9 +49,7 @@ class SmtpServer(DeskBlock):
         pattern=r"^[^@\s/]*$",
         description="Empty: the provider's. Needed for custom.",
     )
-    port: int = Field(
-        default=0, title="Port", ge=0, le=65535, description="0: 587 for starttls, 465 for tls."
-    )
+    port: int = Field(default=0, title="Port", ge=0, le=65535, description="0: 587 for starttls, 465 for tls.")
     security: Security = Field(
         default="auto",
         title="Security",
@@ -105,18 +103,15 @@ class SmtpServer(DeskBlock):
         return Checked(True, f"{self.place} lets us in and takes {size}")
 
     def _open_client(self) -> smtplib.SMTP:
+        timeout = self.timeout_seconds
         if self.security == "tls":
-            return smtplib.SMTP_SSL(
-                self.host, self.port, timeout=self.timeout_seconds, context=make_context()
-            )
-        return smtplib.SMTP(self.host, self.port, timeout=self.timeout_seconds)
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=timeout, context=make_context())
+        return smtplib.SMTP(self.host, self.port, timeout=timeout)
 
     def _sign_in(self, client: smtplib.SMTP) -> None:
         client.ehlo_or_helo_if_needed()
         if self.security == "starttls":
-            client.starttls(
-                context=make_context()
-            )  # raises when it is not offered: no way back to plain text
+            client.starttls(context=make_context())  # raises when not offered: no way back to plain text
             client.ehlo()
         if self.credentials:
             self.credentials.enter_smtp(client)

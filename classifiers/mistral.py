@@ -69,7 +69,7 @@ class Answer(BaseModel):
     category: str
     priority: str
     language: str
-    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    confidence: Annotated[float, Field(ge=0, le=1)]
     wants_human: bool
     confirms_solved: bool
     complexity: Complexity

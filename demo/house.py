@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 from pydantic import SecretStr
+from rich.console import Console
 
 MAILBOXES = {"support": "support@atelier.example", "contact": "contact@atelier.example"}
 FOLDERS = ("Drafts", "Junk", "Sent")
@@ -116,3 +117,9 @@ def save_desk(home: Path, smtp_port: int, recipients: tuple[str, ...], webhook_u
 
 def new_password() -> str:
     return secrets.token_urlsafe(12)
+
+
+def open_console() -> Console:
+    """Wide enough for the tables where nobody says how wide it is (a pipe, a log of CI)."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=150)

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
-
-from rich.console import Console
 
 from demo.house import (
     FOLDERS,
     MAILBOXES,
     find_port,
     new_password,
+    open_console,
     run_server,
     save_desk,
     save_mailboxes,
@@ -34,7 +35,7 @@ AFTERNOON = datetime(2026, 11, 17, 15, 30, tzinfo=PARIS)  # urgent and important
 NEXT_DAY = datetime(2026, 11, 18, 7, 0, tzinfo=PARIS)
 CLOSING = datetime(2026, 12, 1, 2, 30, tzinfo=PARIS)  # what nobody wrote about any more is closed
 FORGETTING = datetime(2027, 1, 10, 2, 30, tzinfo=PARIS)  # … and 30 days later anonymised
-CONSOLE = Console(highlight=False)
+CONSOLE = open_console()
 
 
 def run_once() -> int:
@@ -82,7 +83,7 @@ def run_flows() -> None:
     from flows.retention_cleanup import retention_cleanup
     from flows.sync_inbox import sync_inbox
 
-    steps = (
+    steps: tuple[tuple[str, str, Callable[[], Any]], ...] = (
         ("sync-inbox", "Tuesday 09:00, mails come in", lambda: sync_inbox(return_state=True)),
         ("classify-and-reply", "… are sorted, answered or handed over",
          lambda: classify_and_reply(at=MORNING, return_state=True)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent / "mails"
 DATE = re.compile(rb"(?im)^date:[^\r\n]*(\r?\n[ \t][^\r\n]*)*")
@@ -38,9 +39,9 @@ def list_samples() -> tuple[Sample, ...]:
 
 
 def read_sample(path: Path) -> Sample:
-    twin = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    lists = {name: tuple(twin.pop(name)) for name in ("mailboxes", "people", "phrases")}
-    return Sample(name=path.stem, raw=path.read_bytes(), **twin, **lists)
+    twin: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    twin |= {name: tuple(twin[name]) for name in ("mailboxes", "people", "phrases")}
+    return Sample(name=path.stem, raw=path.read_bytes(), **twin)
 
 
 def redate(raw: bytes, now: datetime) -> bytes:

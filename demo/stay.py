@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography.fernet import Fernet
-from rich.console import Console
 
 from demo.house import (
     FOLDERS,
     MAILBOXES,
     find_port,
     new_password,
+    open_console,
     run_process,
     run_server,
     save_desk,
@@ -32,7 +32,7 @@ from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver_all
 
 HOME = Path(".byreturn/up")
 ENV = Path(".env")
-CONSOLE = Console(highlight=False)
+CONSOLE = open_console()
 POOL = "byreturn"
 
 

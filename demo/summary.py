@@ -25,7 +25,7 @@ class Compared:
     """A sample beside what the desk made of it; `differences` is empty when they agree."""
 
     sample: Sample
-    view: MailView | None
+    view: MailView
     differences: tuple[str, ...]
 
 
@@ -84,26 +84,14 @@ def show_summary(
 
 def _draw_mails(compared: tuple[Compared, ...]) -> Table:
     table = Table(title="Every mail and what was done", title_justify="left", pad_edge=False, box=None)
-    for heading in ("sample", "kind", "category", "priority", "verdict", "why", "ticket", "team", ""):
+    for heading in ("sample", "read as", "verdict", "because", "ticket", "team", ""):
         table.add_column(heading, no_wrap=True)
-    for one in compared:
-        view = one.view
-        if view is None:
-            continue
+    for sample, view, differences in ((one.sample, one.view, one.differences) for one in compared):
+        judged = f"{view.category} {view.confidence:.0%}" if view.category else view.kind
+        urgency = f" ({view.priority})" if view.priority not in ("", "normal") else ""
         relation = f"{view.number} {view.ticket if view.ticket in ('joined', 'linked') else ''}".strip()
-        judged = f"{view.category} {view.confidence:.2f}" if view.category else ""
-        mark = "[green]✓[/green]" if not one.differences else "[red]✗[/red]"
-        table.add_row(
-            one.sample.name,
-            view.kind,
-            judged,
-            view.priority,
-            view.verdict,
-            view.reason,
-            relation,
-            view.team,
-            mark,
-        )
+        mark = "[red]✗[/red]" if differences else "[green]✓[/green]"
+        table.add_row(sample.name, judged + urgency, view.verdict, view.reason, relation, view.team, mark)
     return table
 
 
@@ -151,7 +139,7 @@ def write_digest(folder: Path, letters: tuple[EmailMessage, ...]) -> tuple[tuple
             name = part.get_filename() or ""
             if not name.endswith((".xlsx", ".png")):
                 continue
-            (folder / name).write_bytes(part.get_payload(decode=True))
+            (folder / name).write_bytes(part.get_content())
             written.append((f"digest {name.rpartition('.')[2]}", folder / name))
         page = letter.get_body(("html",))
         if page is not None and any(part.get_filename("").endswith(".xlsx") for part in letter.walk()):

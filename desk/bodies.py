@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise
 
 import lxml.html  # type: ignore[import-untyped]
+from inscriptis.css_profiles import STRICT_CSS_PROFILE
 from inscriptis.html_engine import Inscriptis
 from inscriptis.model.config import ParserConfig
 from lxml.etree import LxmlError  # type: ignore[import-untyped]
@@ -17,6 +18,7 @@ from desk.charsets import clean_text, decode_bytes
 from desk.parts import Leaf, decode_part
 
 TEXT_CHARS = 200_000  # of a body; what is longer is shortened
+_KEPT_CHARS = TEXT_CHARS + 1  # one more, to see that something is left out
 _HTML_CHARS = 500_000
 
 # Where mail programs put what they quote; blockquotes without such a mark are the writer's own indents.
@@ -33,7 +35,7 @@ _STUB = re.compile(
 _TAG = re.compile(r"(<[^<>]{0,5000}>)")
 _UNSEEN = re.compile(r"<(?:script|style|head)\b", re.IGNORECASE)
 _FIXED = re.compile(r">|-- $")
-_LAYOUT = ParserConfig(display_links=False, display_images=False)
+_LAYOUT = ParserConfig(css=STRICT_CSS_PROFILE, display_links=False, display_images=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,16 @@ class Body:
 
     text: str
     marked: str
+    shortened: bool = False
 
 
 def read_body(leaves: Iterable[Leaf]) -> Body:
-    """Plain text of the parts that are no attachments, each shortened to TEXT_CHARS."""
+    """Plain text of the parts that are no attachments, shortened to TEXT_CHARS."""
     bodily = [leaf for leaf in leaves if not leaf.attached]
     found = [_choose_text(list(group)) for _, group in groupby(bodily, key=_name_group)]
-    return Body(_join_texts(one.text for one in found), _join_texts(one.marked for one in found))
+    text, marked = _join_texts(one.text for one in found), _join_texts(one.marked for one in found)
+    shortened = len(text) > TEXT_CHARS or any(one.shortened for one in found)
+    return Body(text[:TEXT_CHARS].strip(), marked[:TEXT_CHARS].strip(), shortened)
 
 
 def render_html(source: str) -> Body:
@@ -60,14 +65,14 @@ def render_html(source: str) -> Body:
     except (LxmlError, ValueError, RecursionError, LookupError, TypeError):
         text = marked = ""
     if text.strip():
-        return Body(text, marked)
+        return Body(text, marked, len(source) > _HTML_CHARS)
     bare = _strip_tags(source[:_HTML_CHARS])  # nested too deep for the parser, or no HTML at all
-    return Body(bare, bare)
+    return Body(bare, bare, len(source) > _HTML_CHARS)
 
 
 def _join_texts(texts: Iterable[str]) -> str:
-    joined = "\n\n".join(text[:TEXT_CHARS] for text in texts if text.strip())
-    return clean_text(joined).strip()[:TEXT_CHARS]
+    joined = "\n\n".join(text[:_KEPT_CHARS] for text in texts if text.strip())
+    return clean_text(joined[:_KEPT_CHARS])
 
 
 def _name_group(leaf: Leaf) -> int:
@@ -77,11 +82,11 @@ def _name_group(leaf: Leaf) -> int:
 def _choose_text(leaves: list[Leaf]) -> Body:
     # The plain alternative wins: what the writer's program made of the HTML is better than what we would.
     plain = _join_texts(_read_plain(leaf) for leaf in leaves if leaf.content_type == "text/plain")
-    if plain and not (len(leaves) > 1 and _STUB.fullmatch(plain)):
+    if plain and not (len(leaves) > 1 and _STUB.fullmatch(plain.strip())):
         return Body(plain, plain)
     pages = [render_html(_read_text(leaf)) for leaf in leaves if leaf.content_type == "text/html"]
     text, marked = _join_texts(page.text for page in pages), _join_texts(page.marked for page in pages)
-    return Body(text or plain, marked or plain)
+    return Body(text or plain, marked or plain, any(page.shortened for page in pages))
 
 
 def _read_text(leaf: Leaf) -> str:
@@ -91,7 +96,7 @@ def _read_text(leaf: Leaf) -> str:
 
 
 def _read_plain(leaf: Leaf) -> str:
-    text = _read_text(leaf)[:TEXT_CHARS].replace("\r\n", "\n")
+    text = _read_text(leaf)[:_KEPT_CHARS].replace("\r\n", "\n")
     if str(leaf.part.get_param("format", "")).lower() != "flowed":
         return text
     return _join_flowed(text, cut_space=str(leaf.part.get_param("delsp", "")).lower() == "yes")

@@ -151,4 +151,4 @@ def _find_address(text: str) -> str:
 
 def _read_name(tokens: list[str]) -> str:
     bare = (re.sub(r"\\(.)", r"\1", token.strip()) for token in tokens)
-    return decode_words(" ".join(token.strip("\"'()") for token in bare)).strip(" ,;\"'")
+    return decode_words(" ".join(token.strip("\"'()") for token in bare)).replace(" ,", ",").strip(" ,;\"'")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import Message
 
-from desk.bodies import TEXT_CHARS, read_body
+from desk.bodies import Body, read_body
 from desk.bounces import read_report
 from desk.errors import MailTrouble
 from desk.headers import (
@@ -77,7 +77,8 @@ def compose_mail(raw: bytes) -> Mail:
     senders = read_addresses(headers.every("from"))
     sender = senders[0] if senders else _NOBODY
     subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
-    text, own_text = _read_texts(leaves, headers, subject)
+    body = read_body(leaves)
+    own_text = _find_own_text(body, headers, subject)
     report = read_report(message, leaves, headers, sender, len(raw))
     kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(message, leaves), report))
     message_id, date = read_message_id(headers), read_date(headers)
@@ -91,7 +92,7 @@ def compose_mail(raw: bytes) -> Mail:
         cc=read_addresses(headers.every("cc")),
         subject=subject,
         date=date,
-        text=text,
+        text=body.text,
         own_text=own_text,
         attachments=attachments,
         kind=kind,
@@ -100,7 +101,7 @@ def compose_mail(raw: bytes) -> Mail:
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
         fingerprint=take_fingerprint(message_id, date, sender.address, own_text),
-        defects=_list_defects(message, leaves, headers, senders, text),
+        defects=_list_defects(message, leaves, headers, senders, body),
     )
 
 
@@ -146,12 +147,11 @@ def _parse_mail(raw: bytes) -> tuple[Message, Headers]:
     return message, headers
 
 
-def _read_texts(leaves: tuple[Leaf, ...], headers: Headers, subject: str) -> tuple[str, str]:
-    body = read_body(leaves)
+def _find_own_text(body: Body, headers: Headers, subject: str) -> str:
     if _FORWARD.match(subject):
-        return body.text, body.text
+        return body.text  # what is quoted is what it is about
     reply = bool(headers.first("in-reply-to") or headers.first("references") or _REPLY.match(subject))
-    return body.text, cut_quotes(body.marked, reply=reply, whole=body.text)
+    return cut_quotes(body.marked, reply=reply, whole=body.text)
 
 
 def _list_types(message: Message, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
@@ -171,7 +171,7 @@ def _read_attachments(leaves: tuple[Leaf, ...]) -> tuple[Attachment, ...]:
 
 
 def _list_defects(
-    message: Message, leaves: tuple[Leaf, ...], headers: Headers, senders: tuple[Address, ...], text: str
+    message: Message, leaves: tuple[Leaf, ...], headers: Headers, senders: tuple[Address, ...], body: Body
 ) -> tuple[str, ...]:
     parts = (message, *(leaf.part for leaf in leaves))
     broken = {type(one).__name__ for part in parts for one in part.defects}
@@ -180,7 +180,7 @@ def _list_defects(
         ("several-senders", len(senders) > 1 or len(headers.every("from")) > 1),
         ("date-missing", read_date(headers) is None),
         ("id-missing", not headers.first("message-id")),
-        ("text-shortened", len(text) >= TEXT_CHARS),
+        ("text-shortened", body.shortened),
         ("attachments-left-out", sum(leaf.attached for leaf in leaves) > _MAX_ATTACHMENTS),
         ("encrypted", message.get_content_type() == "multipart/encrypted"),
     )

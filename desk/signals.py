@@ -35,7 +35,8 @@ WANTS_HUMAN = _compile(
     rf"\b(?:parler|echanger|discuter|dialoguer|avoir affaire) (?:a|avec) {_SOMEBODY}",
     r"\bparler (?:a|avec) quelqu'un\b",
     rf"\betre (?:(?:mise? en (?:relation|contact) avec)|(?:rappelee?|contactee?|recontactee?) par) {_SOMEBODY}",
-    r"\b(?:je (?:veux|voudrais|souhaite|demande|exige)|j'exige|passez-moi) (?:une vraie personne|un (?:etre )?humain)\b",
+    r"\b(?:je (?:veux|voudrais|souhaite|demande|exige)|j'exige|passez-moi) (?:une vraie personne|un humain|"
+    r"un etre humain)\b",
     r"\b(?:arretez|cessez) (?:de m'envoyer |avec )?(?:vos|les|ces|des) (?:reponses|messages|mails) automatiques",
     r"\b(?:rappelez|telephonez|appelez)[- ]moi (?:au|sur|rapidement|svp|s'il vous plait)\b",
     r"\bpas (?:a )?un robot,? (?:svp|s'il vous plait|merci)",
@@ -53,9 +54,7 @@ REFUSES_HUMAN = _compile(
 )
 
 _DONE = r"(?:resolue?|regle|reglee|solutionnee?|corrigee?|reparee?)\b"
-_NOW = (
-    r"(?: (?:bien|tres bien|parfaitement|maintenant|desormais|enfin|a nouveau|de nouveau|a present|nickel))*"
-)
+_NOW = r"(?: (?:bien|tres bien|parfaitement|maintenant|desormais|enfin|a nouveau|de nouveau|a present|nickel))*"
 _NOW_EN = r"(?: (?:fine|great|perfectly|well|now|again|all|finally))*"
 _END = r"(?=\s*[,.!;:)]|\s*$|\s+(?:merci|grace|thank))"
 SOLVED = _compile(
@@ -100,22 +99,22 @@ ARGUES = _compile(
     r"\b(?:ignorez?|oubliez?|forget|disregard) (?:tout ce qui precede|everything (?:above|before|you were told))",
     rf"\byou are (?:now|no longer) (?:an? |the |my )?(?:\w+ )?(?:{_READER}|bot|dan|system|admin\w*|unrestricted)\b",
     rf"\b(?:tu es|vous etes) (?:maintenant|desormais) (?:une? |le |la |mon )?(?:\w+ )?(?:{_READER}|robot|admin\w*)\b",
-    rf"\b(?:tu es|vous etes) (?:maintenant|desormais) sans (?:regle|filtre|limite)s?\b",
+    r"\b(?:tu es|vous etes) (?:maintenant|desormais) sans (?:regle|filtre|limite)s?\b",
     rf"(?:^|\n)\W{{0,4}}(?:system|assistant)(?: ?prompt| message)?\W{{0,4}}:[^\n]{{0,200}}\b(?:you|tu|vous|{_MUST})\b",
     r"<\|(?:im_start|im_end|system|endoftext|assistant|user)\|>|\[/?inst\]|<</?sys>>",
     r"\b(?:reveal|print|output|repeat|affiche|revele|repete)(?:z|-moi)? (?:your|the|ton|votre|le|tes|vos) "
     r"(?:system prompt|prompt|hidden instructions|system instructions|instructions (?:systeme|cachees|secretes))",
     rf"\b(?:if you are|si (?:tu es|vous etes)|en tant qu'|as) ?(?:an? |une? )?{_READER}\b[^.\n]{{0,80}}\b{_MUST}\b",
-    r"\b(?:classe[sz]?|classify|label|categori[sz]e) (?:ce mail|ce message|cet e-?mail|this (?:e-?mail|message|ticket)) "
-    r"(?:as|comme|en|dans)\b",
+    r"\b(?:classe[sz]?|classify|label|categori[sz]e) (?:ce mail|ce message|cet e-?mail|this e-?mail|this message|"
+    r"this ticket) (?:as|comme|en|dans)\b",
     r"\b(?:jailbreak|prompt injection|developer mode enabled|do anything now)\b",
 )
 
 
 def wants_human(text: str) -> bool:
-    """Whether the writer asks for a person instead of a machine."""
-    folded = fold_text(text)
-    return _matches(WANTS_HUMAN, folded) and not _matches(REFUSES_HUMAN, folded)
+    """Whether the writer asks for a person instead of a machine, in a sentence that does not take it back."""
+    sentences = _SENTENCE.findall(fold_text(text))
+    return any(_matches(WANTS_HUMAN, one) and not _matches(REFUSES_HUMAN, one) for one in sentences)
 
 
 def confirms_solved(text: str) -> bool:

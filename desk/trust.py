@@ -11,9 +11,7 @@ from desk.mail import Address, Mail
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.){0,1000}"|\((?:[^()\\]|\\.){0,1000}\)|[^;"(]{1,1000}|.', re.DOTALL)
 _RESULT = re.compile(r"\s*(dmarc|dkim|spf)\s*(?:/\s*\d+\s*)?=\s*([a-z]+)", re.IGNORECASE)
-_PROPERTY = re.compile(
-    r"\b(?:smtp|header|policy)\s*\.\s*([a-z-]{1,20})\s*=\s*\"?([^\s\";]{1,300})", re.IGNORECASE
-)
+_PROPERTY = re.compile(r"\b(?:smtp|header|policy)\s*\.\s*([a-z-]{1,20})\s*=\s*\"?([^\s\";]{1,300})", re.IGNORECASE)
 _DOMAINS = {"spf": ("mailfrom", "helo"), "dkim": ("d", "i"), "dmarc": ("from",)}
 
 
@@ -70,11 +68,7 @@ def is_aligned(domain: str, sender_domain: str) -> bool:
     """
     if not (domain.count(".") and sender_domain.count(".")):
         return False
-    return (
-        domain == sender_domain
-        or domain.endswith(f".{sender_domain}")
-        or sender_domain.endswith(f".{domain}")
-    )
+    return domain == sender_domain or domain.endswith(f".{sender_domain}") or sender_domain.endswith(f".{domain}")
 
 
 def _split_field(field: str) -> list[str]:

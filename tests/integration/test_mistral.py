@@ -15,7 +15,7 @@ from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 from classifiers.judge import judge_question
 from classifiers.mistral import MistralClassifier
-from desk.classification import Classification, Classifier, Complexity, Impact, Question, Source
+from desk.classification import Classification, Classifier, Complexity, Impact, Question, Source, Trouble, Usage
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
 from tests.fake_mistral import FakeMistral, Mode, follow_rules
 
@@ -274,7 +274,7 @@ class Fallback:
         return Classification("billing", "normal", "fr", 0.5, Source.LOCAL)
 
 
-def ask_both(server: FakeMistral, fallback: Classifier | None = None) -> tuple[Source, tuple[str, ...]]:
+def ask_both(server: FakeMistral, fallback: Classifier | None = None) -> tuple[Source, tuple[Trouble, ...]]:
     engines = (make_classifier(server.url), fallback or Fallback())
     judgement = judge_question(QUESTION, engines)
     return judgement.classification.source, judgement.troubles
@@ -285,17 +285,26 @@ def test_the_first_engine_counts_when_it_answers(server: FakeMistral) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "trouble"),
+    ("mode", "code"),
     [
-        (Mode.DOWN, "mistral: model-unavailable: HTTP 500"),
-        (Mode.THROTTLED, "mistral: model-unavailable: HTTP 429"),
-        (Mode.TRUNCATED, "mistral: model-answer: unreadable response"),
-        (Mode.EMPTY, "mistral: model-answer: empty"),
+        (Mode.DOWN, "model-unavailable"),
+        (Mode.THROTTLED, "model-unavailable"),
+        (Mode.TRUNCATED, "model-answer"),
+        (Mode.EMPTY, "model-answer"),
     ],
 )
-def test_the_next_engine_judges_when_the_first_fails(server: FakeMistral, mode: Mode, trouble: str) -> None:
+def test_the_next_engine_judges_when_the_first_fails(server: FakeMistral, mode: Mode, code: str) -> None:
     server.mode = mode
-    assert ask_both(server) == (Source.LOCAL, (trouble,))
+    source, troubles = ask_both(server)
+    assert source is Source.LOCAL
+    assert [(trouble.source, trouble.code) for trouble in troubles] == [(Source.MISTRAL, code)]
+
+
+def test_an_unusable_answer_and_its_price_outlive_the_fallback(server: FakeMistral) -> None:
+    said = say(server, category="refund-everybody")
+    _, (trouble,) = ask_both(server)
+    assert trouble.answer == said
+    assert replace(trouble.usage, latency_ms=0) == Usage("mistral-small-latest", 321, 45)
 
 
 def test_the_last_trouble_is_raised_when_all_fail(server: FakeMistral) -> None:

@@ -124,9 +124,7 @@ def test_what_a_category_does_not_say_has_a_default() -> None:
     ("programme", "de", "Programmes"),
     ("billing", "en", "Factures"),
 ])  # fmt: skip
-def test_a_category_is_described_in_the_language_asked_or_in_its_first(
-    name: str, language: str, told: str
-) -> None:
+def test_a_category_is_described_in_the_language_asked_or_in_its_first(name: str, language: str, told: str) -> None:
     assert load_policy(GOOD).categories[name].describe(language) == told
 
 
