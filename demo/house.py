@@ -115,6 +115,15 @@ def save_desk(home: Path, smtp_port: int, recipients: tuple[str, ...], webhook_u
     ))  # fmt: skip
 
 
+def flush_prefect() -> None:
+    """Send what Prefect still holds of logs and events, while there is a server to take it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=20)
+
+
 def new_password() -> str:
     return secrets.token_urlsafe(12)
 

@@ -18,6 +18,7 @@ from demo.house import (
     FOLDERS,
     MAILBOXES,
     find_port,
+    flush_prefect,
     new_password,
     open_console,
     run_server,
@@ -62,6 +63,7 @@ def _tell_story(stack: ExitStack, letters: Path, port: int) -> int:
         samples = list_samples()
         delivered = deliver_samples(imap, samples)
     run_flows()
+    flush_prefect()
     from demo.summary import show_summary
 
     return show_summary(CONSOLE, HOME, samples, delivered, imap)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
@@ -23,8 +22,8 @@ logging.getLogger("flufl.bounce").propagate = False
 _SCAN_BYTES = 1_000_000
 _MAX_RECIPIENTS = 100
 _DAEMONS = re.compile(
-    r"(?:mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|daemon|postmaster|mailerdaemon|bounces?|mailadmin|"
-    r"mmdf|smtpd?|uucp|noc|mdsmail|mail|system|mta|mx)(?:[-+.].*)?",
+    r"(?:mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|daemon|postmaster|bounces?|mmdf|smtpd|uucp|mdsmail|"
+    r"mail[-_.]delivery.*)(?:[-+.].*)?",
     re.IGNORECASE,
 )
 _SUBJECTS = re.compile(
@@ -50,11 +49,10 @@ class Report:
 
 
 def read_report(
-    message: Message, leaves: Iterable[Leaf], headers: Headers, sender: Address | None, size_bytes: int
+    message: Message, leaves: tuple[Leaf, ...], headers: Headers, sender: Address, size_bytes: int
 ) -> Report | None:
     """The delivery report in a mail, None when it is none."""
-    seen = tuple(leaves)
-    if standard := _read_standard(message, seen, headers, sender):
+    if standard := _read_standard(message, leaves, headers, sender):
         return standard
     if not is_daemon(headers, sender):
         return None
@@ -64,21 +62,19 @@ def read_report(
         return None
     evidence = "flufl.bounce" if scanned[0] else "X-Failed-Recipients" if named else "Subject"
     recipients = scanned[0] or named
-    bounce = Bounce(recipients, scanned[1] or bool(named), "", _find_letter(seen))
+    bounce = Bounce(recipients, scanned[1] or bool(named), "", _find_letter(leaves))
     return Report(bounce, evidence)
 
 
-def is_daemon(headers: Headers, sender: Address | None) -> bool:
+def is_daemon(headers: Headers, sender: Address) -> bool:
     """Whether a mail system, not a person, is the likely sender (RFC 5321 §4.5.5: an empty reverse path)."""
-    if sender is None or not sender.address:
+    if not sender.address:
         return True
     null_path = headers.first("return-path").replace(" ", "") == "<>"
     return null_path or bool(_DAEMONS.fullmatch(sender.address.partition("@")[0]))
 
 
-def _read_standard(
-    message: Message, leaves: tuple[Leaf, ...], headers: Headers, sender: Address | None
-) -> Report | None:
+def _read_standard(message: Message, leaves: tuple[Leaf, ...], headers: Headers, sender: Address) -> Report | None:
     """RFC 3464. A person who forwards a bounce may attach its parts: the mail itself must be a report."""
     status = [leaf for leaf in leaves if leaf.content_type in _STATUS]
     if not status or not (message.get_content_subtype() == "report" or is_daemon(headers, sender)):
@@ -94,12 +90,16 @@ def _read_standard(
 def _make_bounce(failed: list[Headers], letter: str) -> Bounce:
     recipients = (recipient for block in failed for recipient in _read_recipients(block))
     status = next((found[0] for block in failed if (found := _find_status(block))), "")
-    permanent = any(_read_action(block) == "failed" or _find_status(block)[:1] == ["5"] for block in failed)
+    permanent = any(_read_action(block) == "failed" or _is_class_five(block) for block in failed)
     return Bounce(tuple(dict.fromkeys(recipients))[:_MAX_RECIPIENTS], permanent, status, letter)
 
 
 def _read_action(block: Headers) -> str:
     return block.first("action").partition(" ")[0].strip(" ;").lower()
+
+
+def _is_class_five(block: Headers) -> bool:
+    return any(status.startswith("5") for status in _find_status(block))
 
 
 def _find_status(block: Headers) -> list[str]:

@@ -23,7 +23,8 @@ _REFUSED = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"
 _GUESSES = [
     "cp1252", "cp1251", "koi8_r", "cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1253", "cp1255", "cp1256",
 ]  # fmt: skip
-_HIGH_RUN = re.compile(b"[\x80-\xff]{3}")
+# Accents stand apart, the letters of other scripts in a row; five bytes mean nothing in Windows-1252.
+_FOREIGN = re.compile(rb"[\x80-\xff]{3}|[\x81\x8d\x8f\x90\x9d]")
 _SAMPLE_BYTES = 20_000  # enough to guess from; guessing is slow
 
 # C0 and C1 without tab and line feed; PostgreSQL holds no NUL.
@@ -77,7 +78,7 @@ def _guess_text(data: bytes) -> str:
     damaged = mended.count("\ufffd")
     if sum(letter > "\x7f" for letter in mended) > 2 * damaged:
         return mended  # UTF-8 with a few broken letters
-    if not _HIGH_RUN.search(data):
-        return data.decode("cp1252", "replace")  # accents stand apart, other scripts in a row: no guess needed
+    if not _FOREIGN.search(data):
+        return data.decode("cp1252")
     best = from_bytes(data[:_SAMPLE_BYTES], cp_isolation=_GUESSES).best()
     return data.decode(best.encoding if best else "cp1252", "replace")

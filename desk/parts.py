@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Any
 
 from desk.charsets import clean_line
@@ -24,6 +25,9 @@ _NAME_CHARS = 120
 
 _EXTENSIONS = {
     "message/rfc822": ".eml",
+    "message/delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "text/rfc822-headers": ".txt",
     "text/plain": ".txt",
     "text/html": ".html",
     "text/calendar": ".ics",
@@ -68,6 +72,11 @@ def parse_parts(raw: bytes) -> Message:
         return message_from_bytes(raw, _class=_limit_parts())
     except RecursionError:
         raise MailTrouble("nesting") from None
+
+
+def parse_head(head: bytes) -> Message:
+    """A header part alone; never raises."""
+    return BytesHeaderParser().parsebytes(head)
 
 
 def list_leaves(message: Message) -> tuple[Leaf, ...]:

@@ -68,7 +68,7 @@ def _name_people(people: Iterable[Address]) -> tuple[Pattern, ...]:
     """Whole names first, then their parts, in the spellings that mails show."""
     names = [name for person in people if (name := person.name.strip())]
     parts = [part for name in names for part in _PART.findall(name)]
-    spelled = {form for one in names + parts if _PART.search(one) for form in _spell_name(one)}
+    spelled = {form for one in names + parts if len(one) > 2 for form in _spell_name(one)}
     if not spelled:
         return ()
     longest_first = "|".join(re.escape(one) for one in sorted(spelled, key=lambda one: (-len(one), one)))
@@ -121,7 +121,7 @@ _GAP = r"[ .\u00a0\u202f-]?"
 # Read from top to bottom; what one row took is gone for the rows below.
 PATTERNS = (
     _row("LOGIN", r"(?<=://)[^\s/@<>\"?#]{1,200}(?=@)"),
-    _row("EMAIL", r"(?<![\w.+%-])(?!LOGIN_\d+@)[\w.+'-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}"),
+    _row("EMAIL", r"(?<![\w.+%-])(?!LOGIN_\d+@)[\w.+'-]{1,64}(?:@|%40)(?:[\w-]{1,63}\.){1,8}[\w-]*\w"),
     _row("IBAN", r"(?<!\w)[Ff][Rr]\d\d(?: ?[0-9A-Za-z]{4}){5} ?[0-9A-Za-z]{3}(?!\w)"),
     _row("IBAN", r"(?<!\w)[A-Z]{2}\d\d(?: ?[0-9A-Z]{4}){2,7}(?: ?[0-9A-Z]{1,3})?(?!\w)", _has_iban_check),
     _row("PHONE", rf"(?<![\w+])(?:\+|00)33{_GAP}(?:\(0\){_GAP})?[1-9](?:{_GAP}\d\d){{4}}(?!\w)"),

@@ -23,7 +23,7 @@ from desk.headers import (
 )
 from desk.kinds import Signs, tell_kind
 from desk.mail import Address, Attachment, Mail, Unreadable
-from desk.parts import Leaf, list_leaves, parse_parts, read_attachment
+from desk.parts import Leaf, list_leaves, parse_head, parse_parts, read_attachment
 from desk.quotes import cut_quotes
 from desk.repairs import cut_head, mend_head, trim_start
 
@@ -107,7 +107,7 @@ def compose_mail(raw: bytes) -> Mail:
 
 def identify_headers(raw: bytes) -> Identity:
     """Identity of a mail from its header part alone, at most a megabyte; empty values for what is missing."""
-    headers = read_headers(parse_parts(cut_head(mend_head(trim_start(raw)))))
+    headers = read_headers(parse_head(cut_head(mend_head(trim_start(raw)))))
     senders = read_addresses(headers.every("from"))
     return Identity(
         message_id=read_message_id(headers),
@@ -130,10 +130,10 @@ def normalise_text(text: str) -> str:
 
 def _drop_footer(text: str) -> str:
     lines = text.rstrip().split("\n")
-    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _FOOTER_LINES), -1):
-        if _FOOTER_RULE.fullmatch(lines[at]) and _LIST_FOOTER.search("\n".join(lines[at:])):
-            return _drop_footer("\n".join(lines[:at]))
-    return text
+    first = max(0, len(lines) - _FOOTER_LINES)
+    rules = (at for at in range(first, len(lines)) if _FOOTER_RULE.fullmatch(lines[at]))
+    start = next((at for at in rules if _LIST_FOOTER.search("\n".join(lines[at:]))), len(lines))
+    return "\n".join(lines[:start])
 
 
 def _parse_mail(raw: bytes) -> tuple[Message, Headers]:

@@ -100,6 +100,8 @@ def change_status(store: Store, number: str, status: Status, word: str, now: dat
         "status": status.value,
         "version": tickets.c.version + 1,
         "touched_at": now,
+        "resolved_at": None,  # a ticket that is opened again is neither resolved nor on its way to be forgotten
+        "closed_at": None,
         **stamps.get(status, {}),
     }
     with writing(store.engine) as connection:
@@ -114,10 +116,11 @@ def change_status(store: Store, number: str, status: Status, word: str, now: dat
 def close_idle(store: Store, idle_since: datetime, now: datetime, limit: int) -> Sequence[int]:
     """Close tickets that were answered or resolved and heard nothing since (S2-38)."""
     answered = tickets.c.status.in_((Status.RESOLVED.value, Status.SOLUTION_PROPOSED.value))
-    chosen = sa.select(tickets.c.id).where(answered, tickets.c.touched_at < idle_since).limit(limit)
+    idle = sa.and_(answered, tickets.c.touched_at < idle_since)
+    chosen = sa.select(tickets.c.id).where(idle).limit(limit)
     closing = (
         sa.update(tickets)
-        .where(tickets.c.id.in_(chosen.scalar_subquery()))
+        .where(tickets.c.id.in_(chosen.scalar_subquery()), idle)  # again: a reply may have come meanwhile
         .values(status=Status.CLOSED.value, closed_at=now, version=tickets.c.version + 1, touched_at=now)
     )
     with writing(store.engine) as connection:

@@ -108,7 +108,8 @@ def keep_batch(
         kept = insert_new(connection, deliveries, rows)
         for large in batch.oversized:
             _keep_aside(connection, key, large, now)
-        move_cursor(connection, cursor, batch.last_uid, [mail.uid for mail in batch.mails], batch.withheld, now)
+        settled = [mail.uid for mail in batch.mails] + [large.uid for large in batch.oversized]
+        move_cursor(connection, cursor, batch.last_uid, settled, batch.withheld, now)
         connection.execute(
             sa.update(mailboxes).where(mailboxes.c.id == mailbox_id).values(kept=mailboxes.c.kept + kept)
         )

@@ -19,14 +19,23 @@ class ErasureJournal:
     def append(self, stones: Sequence[tuple[str, str]], now: datetime) -> None:
         """Durable before the erasure is committed; a line too many does no harm."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lines = (json.dumps({"at": now.isoformat(), "key": key, "digest": digest}) for key, digest in stones)
+        lines = ("", *(json.dumps({"at": now.isoformat(), "key": key, "digest": digest}) for key, digest in stones))
         with self.path.open("a", encoding="ascii") as file:
-            file.writelines(f"{line}\n" for line in lines)
+            file.write("\n".join(lines))  # a new line first: the last one may have been cut by a crash
             file.flush()
             os.fsync(file.fileno())
 
     def read(self) -> tuple[tuple[str, str], ...]:
         if not self.path.exists():
             return ()
-        lines = self.path.read_text(encoding="ascii").splitlines()
-        return tuple((row["key"], row["digest"]) for row in map(json.loads, lines))
+        rows = map(_read_line, self.path.read_text(encoding="ascii").splitlines())
+        return tuple((row["key"], row["digest"]) for row in rows if row)
+
+
+def _read_line(line: str) -> dict[str, str]:
+    """Empty for a line that a crash cut: its erasure was not committed either, and comes again."""
+    try:
+        found: dict[str, str] = json.loads(line)
+    except ValueError:
+        return {}
+    return found

@@ -39,9 +39,10 @@ class KeyRing:
     tombstone: Mapping[str, bytes] = field(repr=False)
     tombstone_current: str
 
-    def fingerprint(self) -> str:
-        """Of the current master key: safe to store, tells a wrong key set at once."""
-        return hashlib.sha256(b"byreturn master key\0" + self._master(self.master_current)).hexdigest()[:32]
+    def fingerprint(self, key_id: str = "") -> str:
+        """Of a master key, the current one unless named: safe to store, tells a wrong key set at once."""
+        key = self._master(key_id or self.master_current)
+        return hashlib.sha256(b"byreturn master key\0" + key).hexdigest()[:32]
 
     def seal(self, data: bytes, context: bytes) -> Sealed:
         key = AESGCM.generate_key(bit_length=256)

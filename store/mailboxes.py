@@ -156,15 +156,15 @@ def move_cursor(
     connection: sa.Connection,
     cursor: Cursor,
     last_uid: int,
-    kept: Sequence[int],
+    settled: Sequence[int],
     withheld: Sequence[int],
     now: datetime,
 ) -> None:
-    """Pass `last_uid`; what was withheld stays as a hole with a later next try, what was kept stops being one."""
+    """Pass `last_uid`; what was withheld stays as a hole with a later next try, what is settled stops being one."""
     higher = sa.and_(folders.c.id == cursor.folder_id, folders.c.last_uid < last_uid)
     connection.execute(sa.update(folders).where(higher).values(last_uid=last_uid))
     own = sa.and_(pending.c.folder_id == cursor.folder_id, pending.c.uidvalidity == cursor.uidvalidity)
-    connection.execute(sa.delete(pending).where(own, pending.c.uid.in_(kept)))
+    connection.execute(sa.delete(pending).where(own, pending.c.uid.in_(settled)))
     for uid in withheld:
         _keep_hole(connection, cursor, uid, now)
 

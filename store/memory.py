@@ -23,7 +23,7 @@ class Store:
 
 
 def check_keys(store: Store) -> None:
-    """Refuse to work with another key set than the one this store was begun with."""
+    """Refuse to work with a key set that lacks the master key this store was begun with."""
     meta = table(Meta)
     row = {"key": MASTER_FINGERPRINT, "value": store.keys.fingerprint()}
     with reading(store.engine) as connection:
@@ -32,6 +32,6 @@ def check_keys(store: Store) -> None:
         with writing(store.engine) as connection:
             insert_new(connection, meta, [row])
         return check_keys(store)
-    if known != row["value"]:
+    if known not in map(store.keys.fingerprint, store.keys.master):
         raise DeskKeyError("the master key is not the one this store was begun with")
     return None

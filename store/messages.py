@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,6 +21,8 @@ refs = table(ConversationRef)
 contacts = table(Contact)
 tombstones = table(Tombstone)
 quarantine = table(Quarantine)
+
+INDEXED_BYTES = 2_000  # PostgreSQL indexes no longer values; a Message-ID in ASCII never comes near (RFC 5322 §2.1.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,27 +62,48 @@ def save_read(store: Store, token: str, read: Sequence[ReadMail]) -> SavedCount:
     Rows that another worker may insert too (refs, contacts, messages) go in one sorted order, so that two
     workers wait for each other and never deadlock.
     """
-    counts = {"new": 0, "repeated": 0, "buried": 0}
     with writing(store.engine) as connection:
-        grouped = _group_conversations(connection, read)
-        people = _know_contacts(connection, read)
-        for one in sorted(read, key=lambda each: each.mail.fingerprint):
-            row = _describe(one, grouped[one.place.id], people.get(one.mail.sender.address))
-            counts[_save_one(connection, store, token, one, row)] += 1
-    return SavedCount(**counts)
+        held = _release_deliveries(connection, token, read)
+        buried = _find_buried(connection, store, {one.mail.fingerprint for one in held})
+        living = [one for one in held if one.mail.fingerprint not in buried]
+        _send_away(connection, [one.place.id for one in held if one.mail.fingerprint in buried])
+        new = _save_living(connection, living)
+    return SavedCount(new, len(living) - new, len(held) - len(living))
 
 
-def _save_one(connection: sa.Connection, store: Store, token: str, read: ReadMail, row: dict[str, object]) -> str:
-    own = sa.and_(deliveries.c.id == read.place.id, deliveries.c.claimed_by == token, deliveries.c.state == "kept")
-    released = {"claimed_by": "", "claimed_until": None}
-    if _is_buried(connection, store, read.mail.fingerprint):
-        connection.execute(sa.update(deliveries).where(own).values(state="erased", wrapped_key=None, **released))
-        return "buried"
+def _release_deliveries(connection: sa.Connection, token: str, read: Sequence[ReadMail]) -> list[ReadMail]:
+    """Fence: those of the chunk that are still ours, marked as read; what another worker has now is its own."""
+    own = sa.and_(deliveries.c.claimed_by == token, deliveries.c.state == "kept")
+    these = sa.update(deliveries).where(own, deliveries.c.id.in_([one.place.id for one in read]))
+    released = these.values(state="read", claimed_by="", claimed_until=None).returning(deliveries.c.id)
+    held = set(connection.execute(released).scalars())
+    return [one for one in read if one.place.id in held]
+
+
+def _send_away(connection: sa.Connection, ids: Sequence[int]) -> None:
+    """Of an erased mail that comes back nothing is kept but that it came."""
+    these = sa.update(deliveries).where(deliveries.c.id.in_(ids))
+    connection.execute(these.values(state="erased", wrapped_key=None))
+
+
+def _save_living(connection: sa.Connection, living: Sequence[ReadMail]) -> int:
+    """Messages of these deliveries; how many were new."""
+    grouped = _group_conversations(connection, living)
+    people = _know_contacts(connection, living)
+    ordered = sorted(living, key=lambda each: each.mail.fingerprint)
+    return sum(
+        _save_one(connection, one, _describe(one, grouped[one.place.id], people.get(one.mail.sender.address)))
+        for one in ordered
+    )
+
+
+def _save_one(connection: sa.Connection, read: ReadMail, row: dict[str, object]) -> bool:
+    """Whether the mail was new; its delivery names its message either way."""
     made = insert_once(connection, messages, row)
     known = sa.select(messages.c.id).where(messages.c.fingerprint == read.mail.fingerprint)
     message_id = made or connection.execute(known).scalar_one()
-    connection.execute(sa.update(deliveries).where(own).values(state="read", message_id=message_id, **released))
-    return "new" if made else "repeated"
+    connection.execute(sa.update(deliveries).where(deliveries.c.id == read.place.id).values(message_id=message_id))
+    return made is not None
 
 
 def _describe(read: ReadMail, conversation_id: int, contact_id: int | None) -> dict[str, object]:
@@ -90,7 +113,7 @@ def _describe(read: ReadMail, conversation_id: int, contact_id: int | None) -> d
         "conversation_id": conversation_id,
         "mailbox_id": read.place.mailbox_id,
         "contact_id": contact_id,
-        "header_id": mail.message_id,
+        "header_id": mail.message_id if len(mail.message_id.encode()) <= INDEXED_BYTES else "",
         "subject": mail.subject[:500],
         "kind": mail.kind.value,
         "evidence": mail.evidence,
@@ -116,43 +139,61 @@ def _know_contacts(connection: sa.Connection, read: Sequence[ReadMail]) -> dict[
     return {row.address: row.id for row in found}
 
 
-def _is_buried(connection: sa.Connection, store: Store, fingerprint: str) -> bool:
-    buried = store.keys.bury_all(fingerprint)
-    found = sa.select(tombstones.c.digest).where(sa.tuple_(tombstones.c.key_version, tombstones.c.digest).in_(buried))
-    return connection.execute(found).first() is not None
+def _find_buried(connection: sa.Connection, store: Store, fingerprints: set[str]) -> set[str]:
+    """Those that have a tombstone, under whichever key."""
+    named = {stone: one for one in fingerprints for stone in store.keys.bury_all(one)}
+    columns = (tombstones.c.key_version, tombstones.c.digest)
+    found = connection.execute(sa.select(*columns).where(sa.tuple_(*columns).in_(list(named))))
+    return {named[version, digest] for version, digest in found}
 
 
 def hash_ref(message_id: str) -> str:
-    """Message-IDs are kept as digests: threads stay together after the mail is anonymised."""
+    """Message-IDs are kept as digests: enough to keep a thread together while one of its mails lives."""
     return hashlib.sha256(message_id.encode()).hexdigest()[:40]
 
 
 def _group_conversations(connection: sa.Connection, read: Sequence[ReadMail]) -> dict[int, int]:
-    """Conversation of each delivery: mails that name a common Message-ID are in one."""
+    """Conversation of each delivery: mails that name a common Message-ID are in one.
+
+    A ref that is new to us may be another worker's too: the first to commit has it, and whoever comes second finds its
+    thread in two conversations and makes them one, as for a mail that links two threads.
+    """
     named = {one.place.id: _name_refs(one.mail) for one in read}
-    wanted = _find_refs(connection, {ref for group in named.values() for ref in group})
-    known = set(wanted)
-    for delivery_id in sorted(named):
-        group = named[delivery_id]
-        found = min((wanted[ref] for ref in group if ref in wanted), default=None)
-        own = found if found is not None else _open_conversation(connection)
-        wanted.update({ref: own for ref in group if ref not in wanted})
-    fresh = sorted(set(wanted) - known)
-    insert_new(connection, refs, [{"ref": ref, "conversation_id": wanted[ref]} for ref in fresh])
-    settled = _find_refs(connection, set(wanted))
-    return {one: _settle_group(connection, group, wanted, settled) for one, group in named.items()}
+    threads = _join_groups(named.values())
+    known = _find_refs(connection, {ref for thread in threads for ref in thread})
+    for thread in threads:
+        _name_thread(connection, thread, known)
+    insert_new(connection, refs, [{"ref": ref, "conversation_id": known[ref]} for ref in sorted(known)])
+    settled = _find_refs(connection, set(known))
+    for thread in threads:
+        _merge_conversations(connection, thread, settled)
+    return {delivery_id: settled[group[0]] for delivery_id, group in named.items()}
 
 
-def _settle_group(
-    connection: sa.Connection, group: Sequence[str], wanted: dict[str, int], settled: dict[str, int]
-) -> int:
-    """Another worker may have named one of our refs first: then its conversation is ours too."""
-    foreign = {settled[ref] for ref in group if settled[ref] != wanted[ref]}
-    if not foreign:
-        return min(settled[ref] for ref in group)
-    chosen = min(foreign)
-    connection.execute(sa.update(refs).where(refs.c.ref.in_(group)).values(conversation_id=chosen))
-    return chosen
+def _join_groups(groups: Iterable[Sequence[str]]) -> list[set[str]]:
+    """Threads within a chunk: groups of refs that have one in common, even through others."""
+    threads: dict[str, set[str]] = {}
+    for group in groups:
+        joined = set(group).union(*(threads[ref] for ref in group if ref in threads))
+        threads.update(dict.fromkeys(joined, joined))
+    return list({id(thread): thread for thread in threads.values()}.values())
+
+
+def _name_thread(connection: sa.Connection, thread: set[str], known: dict[str, int]) -> None:
+    """Give the refs that are new a conversation: the oldest that their thread has, or a new one."""
+    found = min((known[ref] for ref in thread if ref in known), default=None)
+    own = found if found is not None else _open_conversation(connection)
+    known.update({ref: own for ref in thread if ref not in known})
+
+
+def _merge_conversations(connection: sa.Connection, thread: set[str], settled: dict[str, int]) -> None:
+    """One conversation for a thread, the oldest; mails of the others that are being decided lose their claim."""
+    chosen, *others = sorted({settled[ref] for ref in thread})
+    if others:
+        for moved in (refs, messages):
+            these = sa.update(moved).where(moved.c.conversation_id.in_(others))
+            connection.execute(these.values(conversation_id=chosen))
+        settled.update({ref: chosen for ref, one in settled.items() if one in others})
 
 
 def _name_refs(mail: Mail) -> tuple[str, ...]:
@@ -243,12 +284,14 @@ def postpone_message(store: Store, waiting: Waiting, next_try: datetime) -> None
 
 def quarantine_message(store: Store, waiting: Waiting, cause: str, incident: str, now: datetime) -> None:
     """Give up on one mail for now, with its cause; it can be replayed."""
+    held = sa.exists().where(
+        conversations.c.id == waiting.conversation_id, conversations.c.claimed_by == waiting.token
+    )
+    this = sa.and_(messages.c.id == waiting.id, messages.c.state == "waiting", held)
+    aside = sa.update(messages).where(this).values(state="quarantined", attempts=messages.c.attempts + 1)
     with writing(store.engine) as connection:
-        connection.execute(
-            sa.update(messages)
-            .where(messages.c.id == waiting.id, messages.c.state == "waiting")
-            .values(state="quarantined", attempts=messages.c.attempts + 1)
-        )
+        if changed(connection.execute(aside)) != 1:
+            return  # another worker has it, or is done with it
         insert_once(
             connection,
             quarantine,

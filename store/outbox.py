@@ -94,7 +94,8 @@ def end_sending(
         "sent_at": now if state in ("sent", "partly") else None,
     }
     with writing(store.engine) as connection:
-        connection.execute(sa.update(letters).where(own).values(**values))
+        if changed(connection.execute(sa.update(letters).where(own).values(**values))) != 1:
+            return  # its claim lapsed and others have judged its fate since
         for address, (result, code) in results.items():
             one = sa.and_(recipients.c.letter_id == letter.id, recipients.c.address == address)
             connection.execute(sa.update(recipients).where(one).values(state=result, code=code))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from desk.classification import Classification, Source, Trouble, Usage
 from desk.errors import ClaimLost, StaleDecision
+from desk.escalation import SETTLED
 from desk.facts import Facts
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from store.engine import changed, insert_new, insert_once, writing
@@ -72,7 +73,11 @@ def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, c
 
 def _settle_message(connection: sa.Connection, waiting: Waiting, outcome: Outcome, now: datetime) -> None:
     judged = outcome.judged
-    this = sa.and_(messages.c.id == waiting.id, messages.c.state == "waiting")
+    this = sa.and_(
+        messages.c.id == waiting.id,
+        messages.c.state == "waiting",
+        messages.c.conversation_id == waiting.conversation_id,  # else another claim guards it now
+    )
     settled = (
         sa.update(messages)
         .where(this)
@@ -179,6 +184,8 @@ def _touch_ticket(
     }
     if verdict is Verdict.CONFIRMED:
         values["resolved_at"] = now
+    elif touch.status not in SETTLED:
+        values["resolved_at"] = None  # it was opened again
     if touch.event == "agent":
         values["responded_at"] = sa.func.coalesce(tickets.c.responded_at, now)
     this = sa.and_(tickets.c.id == touch.ticket_id, tickets.c.version == touch.version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,8 +55,9 @@ class PackFolder:
 
     def list_packs(self) -> Iterator[tuple[str, datetime]]:
         """Names and times of writing, unfinished parts included."""
-        for file in sorted(self.path.glob("*pack*")) + sorted(self.path.glob(".*.part")):
-            yield file.name, datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        for file in sorted(self.path.glob("*.pack")) + sorted(self.path.glob(".*.part")):
+            with suppress(FileNotFoundError):  # an intake has just renamed its part
+                yield file.name, datetime.fromtimestamp(file.stat().st_mtime, UTC)
 
 
 def name_pack(now: datetime) -> str:

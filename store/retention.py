@@ -21,8 +21,8 @@ from store.facts import letters, participants, recipients, tickets
 from store.intake import deliveries, packs
 from store.journal import ErasureJournal
 from store.memory import Store
-from store.messages import contacts, hash_ref, messages, refs, tombstones
-from store.outcomes import judgements
+from store.messages import contacts, hash_ref, messages, quarantine, refs, tombstones
+from store.outcomes import filings, judgements
 from store.tables import LegalHold, RetentionRun, table
 from store.troubles import incidents
 
@@ -137,9 +137,10 @@ def forget_mails(store: Store, ids: Sequence[int], now: datetime) -> int:
         rows = connection.execute(sa.select(*columns).where(messages.c.id.in_(ids))).all()
     stones = [store.keys.bury(row.fingerprint) for row in rows if row.fingerprint]
     open_journal(store).append(stones, now)
+    header_refs = [hash_ref(row.header_id or row.fingerprint) for row in rows if row.fingerprint]
     with writing(store.engine) as connection:
         insert_new(connection, tombstones, [{"key_version": v, "digest": d, "at": now} for v, d in stones])
-        _empty_mails(connection, ids, [hash_ref(row.header_id) for row in rows if row.header_id], now)
+        _empty_mails(connection, ids, header_refs, now)
     return len(rows)
 
 
@@ -148,32 +149,49 @@ def open_journal(store: Store) -> ErasureJournal:
 
 
 def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Sequence[str], now: datetime) -> None:
-    these = messages.c.id.in_(ids)
     connection.execute(
         sa.update(deliveries).where(deliveries.c.message_id.in_(ids)).values(wrapped_key=None, state="erased")
     )
     connection.execute(sa.update(judgements).where(judgements.c.message_id.in_(ids)).values(answer=""))
-    connection.execute(sa.delete(refs).where(refs.c.ref.in_(header_refs)))
+    _resolve_quarantine(connection, quarantine.c.message_id.in_(ids), now)
     connection.execute(
         sa.update(messages)
-        .where(these)
+        .where(messages.c.id.in_(ids))
         .values(state="anonymised", anonymised_at=now, fingerprint=None, header_id="", subject="", contact_id=None)
     )
+    _forget_refs(connection, ids, header_refs)
 
 
-def forget_strays(store: Store, ids: Sequence[int]) -> int:
+def _forget_refs(connection: sa.Connection, ids: Sequence[int], header_refs: Sequence[str]) -> None:
+    """Refs of these mails, and all that others named in a conversation of which no mail lives any more."""
+    living = sa.exists().where(messages.c.conversation_id == refs.c.conversation_id, messages.c.state != "anonymised")
+    touched = sa.select(messages.c.conversation_id).where(messages.c.id.in_(ids))
+    dead = sa.and_(refs.c.conversation_id.in_(touched), ~living)
+    connection.execute(sa.delete(refs).where(sa.or_(refs.c.ref.in_(header_refs), dead)))
+
+
+def _resolve_quarantine(connection: sa.Connection, where: sa.ColumnElement[bool], now: datetime) -> None:
+    """What is erased can't be replayed and is no longer listed; it still counts."""
+    connection.execute(sa.update(quarantine).where(where, quarantine.c.resolved_at.is_(None)).values(resolved_at=now))
+
+
+def forget_strays(store: Store, ids: Sequence[int], now: datetime) -> int:
     """Drop the keys of mails that could never be read."""
     with writing(store.engine) as connection:
         connection.execute(
             sa.update(deliveries).where(deliveries.c.id.in_(ids)).values(wrapped_key=None, state="erased")
         )
+        _resolve_quarantine(connection, quarantine.c.delivery_id.in_(ids), now)
     return len(ids)
 
 
 def forget_letters(store: Store, ids: Sequence[int], now: datetime) -> int:
+    """Letters without words or recipients; a draft that was never laid is laid no more."""
+    unlaid = sa.and_(filings.c.letter_id.in_(ids), filings.c.state == "open")
     with writing(store.engine) as connection:
         connection.execute(sa.update(recipients).where(recipients.c.letter_id.in_(ids)).values(address=None))
         connection.execute(sa.update(letters).where(letters.c.id.in_(ids)).values(body=None, anonymised_at=now))
+        connection.execute(sa.update(filings).where(unlaid).values(state="given_up"))
     return len(ids)
 
 

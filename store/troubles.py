@@ -72,13 +72,17 @@ def replay_quarantined(engine: sa.Engine, quarantine_id: int) -> bool:
         row = connection.execute(sa.select(quarantine.c.delivery_id, quarantine.c.message_id).where(this)).first()
         if row is None:
             return False
-        kept = sa.and_(deliveries.c.id == row.delivery_id, deliveries.c.wrapped_key.is_not(None))
+        kept = sa.and_(
+            deliveries.c.id == row.delivery_id,
+            deliveries.c.state == "quarantined",
+            deliveries.c.wrapped_key.is_not(None),
+        )
         back = changed(
             connection.execute(sa.update(deliveries).where(kept).values(state="kept", claimed_until=None, attempts=0))
         ) + changed(
             connection.execute(
                 sa.update(messages)
-                .where(messages.c.id == row.message_id)
+                .where(messages.c.id == row.message_id, messages.c.state == "quarantined")
                 .values(state="waiting", next_try_at=None, attempts=0)
             )
         )

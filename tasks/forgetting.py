@@ -104,7 +104,7 @@ def _close_all(store: Store, cutoffs: Cutoffs, now: datetime) -> int:
 def _forget_chunk(store: Store, due: Due, gone: dict[str, tuple[str, ...]], now: datetime) -> bool:
     """Forget what one look found; true while there may be more."""
     forget_mails(store, due.mails, now)
-    forget_strays(store, due.strays)
+    forget_strays(store, due.strays, now)
     forget_letters(store, due.letters, now)
     forget_tickets(store, due.tickets, now)
     found = {"mails": due.mails, "strays": due.strays, "letters": due.letters, "tickets": due.tickets}

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlmodel import SQLModel
 
-from desk.classification import Classification, Source, Usage
+from desk.classification import Classification, Source, Trouble, Usage
 from desk.facts import Facts, Status, Trust
 from desk.forgetting import Cutoffs
 from desk.mail import Address, Kind, Mail
@@ -24,7 +24,9 @@ from store.keys import KeyRing
 from store.mailboxes import Account, Cursor, lease_mailbox, open_cursor, register_mailbox
 from store.memory import Store
 from store.messages import ReadMail, SavedCount, Waiting, claim_conversations, release_claims, save_read
-from store.outcomes import Outcome, ReadyLetter, Trouble, carry_out
+from store.outcomes import Outcome, ReadyLetter, carry_out
+
+Result = TypeVar("Result")
 
 NOW = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
@@ -158,7 +160,7 @@ def make_outcome(plan: Plan = HANDED_OVER, *letters: ReadyLetter, number: str = 
         plan=plan,
         facts=Facts(mailbox="support", trust=Trust.VERIFIED),
         judged=JUDGED,
-        troubles=(Trouble("mistral", "model-answer", f"gibberish about {NAME}"),),
+        troubles=(Trouble(Source.MISTRAL, "model-answer", f"gibberish about {NAME}"),),
         letters=letters,
         number=number,
         subject=f"{NAME} needs help",
@@ -208,7 +210,7 @@ def tables() -> dict[str, sa.Table]:
     return dict(SQLModel.metadata.tables)
 
 
-def run_together[Result](*works: Callable[[], Result]) -> list[Result]:
+def run_together(*works: Callable[[], Result]) -> list[Result]:
     """Each work in a thread of its own, all let go at once; what they return, in order, or the first error."""
     start = Barrier(len(works), timeout=30)
 

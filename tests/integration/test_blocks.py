@@ -55,6 +55,7 @@ from desk.errors import (
 )
 
 USER, PASSWORD = "support@atelier.example", "correct horse"
+CAPABLE = b"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n"
 MAIL = b"From: a@school.example\r\nSubject: hello\r\n\r\nhello\r\n"
 
 
@@ -173,12 +174,18 @@ def test_a_good_mailbox_passes_its_check(imap: ImapServer) -> None:
     assert "Drafts: 0" in found.detail
 
 
-def test_the_check_leaves_mails_unseen(imap: ImapServer) -> None:
-    deliver(imap, USER, MAIL)
-    mailbox(imap.port).check()
-    with open_mailbox(imap, USER) as client:
-        client.select_folder("INBOX", readonly=True)
-        assert client.search("UNSEEN") == client.search("ALL") != []
+def test_the_check_looks_with_examine_and_changes_nothing() -> None:
+    script = {
+        b"CAPABILITY": CAPABLE,
+        b"LOGIN": b"{tag} OK in\r\n",
+        b"LIST": b'* LIST () "/" INBOX\r\n{tag} OK done\r\n',
+        b"EXAMINE": b"* 3 EXISTS\r\n{tag} OK [READ-ONLY] done\r\n",
+        b"LOGOUT": b"* BYE\r\n{tag} OK bye\r\n",
+    }
+    with scripted(script, b"* OK ready\r\n") as server:
+        assert "INBOX: 3" in mailbox(server.port, drafts_folder="").check().detail
+    verbs = [line.split()[1] for line in server.said]
+    assert verbs == [b"CAPABILITY", b"LOGIN", b"LIST", b"EXAMINE", b"LOGOUT"]
 
 
 def test_a_connected_mailbox_gives_the_mail_as_it_was_sent(imap: ImapServer) -> None:
@@ -236,9 +243,6 @@ def test_an_unknown_certificate_is_not_taken_by_the_mailbox(security: Any, autho
         pytest.raises(NetworkTrouble, match="not trusted"),
     ):
         mailbox(imap.port, security=security).check()
-
-
-CAPABLE = b"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n"
 
 
 def test_without_starttls_no_password_is_said_to_an_imap_server() -> None:

@@ -76,10 +76,22 @@ def test_no_span_ends_where_it_starts_even_when_closed() -> None:
     ("2026-10-25 02:30!", 1, "2026-10-25 03:30"),
     ("2026-03-28 00:00", 47, "2026-03-30 00:00"),
     ("2026-10-24 00:00", 49, "2026-10-26 00:00"),
+    ("2026-10-25 02:30", 0.75, "2026-10-25 02:15!"),  # later, though the wall clock shows less
 ])  # fmt: skip
 def test_a_night_in_which_clocks_change_has_its_true_length(start: str, hours: float, end: str) -> None:
     assert NIGHT.add(paris(start), hours * HOUR) == paris(end).astimezone(UTC)
     assert NIGHT.between(paris(start), paris(end)) == hours * HOUR
+
+
+def test_openings_around_a_skipped_hour_are_not_counted_twice() -> None:
+    clock = make_clock({"sun": ["02:00-02:30", "03:00-04:00"]})
+    assert clock.between(paris("2026-03-29 00:00"), paris("2026-03-30 00:00")) == HOUR
+
+
+def test_quiet_hours_that_end_in_a_repeated_hour_end_after_they_were_asked_for() -> None:
+    clock = make_clock({"mon": HALF_DAYS}, quiet_hours="22:00-02:45")
+    for asked, end in [("2026-10-25 02:30", "2026-10-25 02:45"), ("2026-10-25 02:30!", "2026-10-25 02:45!")]:
+        assert clock.quiet_end(paris(asked)) == paris(end).astimezone(UTC)
 
 
 def test_an_opening_keeps_its_wall_clock_time_over_a_change() -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from desk.errors import PolicyError
 from desk.plan import Verdict
-from desk.policy import DIGEST_TYPES, Stretch, load_policy, read_policy
+from desk.policy import DIGEST_TYPES, Category, Stretch, load_policy, read_policy
 
 HOUR = timedelta(hours=1)
 
@@ -138,6 +138,12 @@ def test_a_policy_does_not_change() -> None:
     policy = load_policy(GOOD)
     with pytest.raises(ValueError, match="frozen"):
         policy.limits.chunk = 1  # type: ignore[misc]
+
+
+def test_a_model_does_not_tell_what_it_refused_either() -> None:
+    with pytest.raises(ValueError, match="threshold") as caught:
+        Category.model_validate({"mode": "auto", "threshold": "person@private.example"})
+    assert "private" not in str(caught.value)
 
 
 def test_the_fingerprint_tells_texts_apart() -> None:

@@ -145,7 +145,8 @@ def test_mutated_mails_never_raise(path: Path, changes: list[tuple[int, bytes]])
         (HEAD + b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\n" * 5000, "parts"),
         (HEAD + b"Content-Type: message/rfc822\r\n\r\n" * 3000, "nesting"),
         (
-            HEAD + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(60)),
+            HEAD
+            + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(60)),
             "nesting",
         ),
     ],
@@ -167,11 +168,17 @@ def test_what_holds_no_mail_is_unreadable_for_a_reason(raw: bytes, reason: str) 
         pytest.param(HEAD + b"Content-Type: text/plain; format=flowed\r\n\r\n" + b"x \r\n" * 900_000, id="flowed"),
         pytest.param(HEAD + b"In-Reply-To: <a@b>\r\n\r\n" + b"On a b " * 30_000, id="attributions in a line"),
         pytest.param(HEAD + b"In-Reply-To: <a@b>\r\n\r\n" + b"Le 3 a\r\n" * 25_000, id="attributions in lines"),
-        pytest.param(HEAD + b"\r\n" + b"-----\r\n" * 28_000 + b"unsubscribe", id="footers"),
+        pytest.param(HEAD + b"\r\n" + b"-----\r\n" * 28_000 + b"unsubscribe", id="rules"),
+        pytest.param(HEAD + b"\r\n" + b"-----\r\nunsubscribe\r\n" * 9_000, id="footers"),
     ],
 )
 def test_a_hostile_mail_does_not_hold_up_the_others(raw: bytes) -> None:
     check_bounds(read(raw))
+
+
+def test_the_intake_reads_any_header_part() -> None:
+    assert identify_headers(HEAD + b"X: boundary\r\n" * 60_000).message_id == "<1@example.org>"
+    assert identify_headers(b"").message_id == ""
 
 
 # --- fingerprint -----------------------------------------------------------------------------------------------

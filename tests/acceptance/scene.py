@@ -1,0 +1,87 @@
+"""What acceptance tests do to a desk and ask of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.objects import State
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from demo.house import FOLDERS, MAILBOXES, save_desk, save_mailboxes
+from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver_all
+from store.memory import Store
+from store.views import LetterView, MailView, list_letters, list_mails
+
+PASSWORD = "acceptance"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A running Prefect server: its folder (database and log inside) and its API."""
+
+    home: Path
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A desk on embedded servers."""
+
+    house: House
+    home: Path
+    imap: ImapServer
+    sink: SmtpSink
+    hook: WebhookSink
+
+    def deliver(self, raws: Iterable[bytes], mailbox: str = "support") -> None:
+        deliver_all(self.imap, mailbox, raws)
+
+    def sync(self) -> State[Any]:
+        """Every mailbox, due or not."""
+        from flows.sync_inbox import sync_inbox
+
+        return sync_inbox(mailboxes=list(MAILBOXES), return_state=True)
+
+    def work(self, at: datetime | None = None) -> State[Any]:
+        from flows.classify_and_reply import classify_and_reply
+
+        return classify_and_reply(at=at, return_state=True)
+
+    @property
+    def store(self) -> Store:
+        from tasks.opening import open_store
+
+        return open_store()
+
+    @property
+    def mails(self) -> tuple[MailView, ...]:
+        return list_mails(self.store)
+
+    @property
+    def letters(self) -> tuple[LetterView, ...]:
+        return list_letters(self.store)
+
+
+@contextmanager
+def open_scene(house: House, home: Path) -> Iterator[Scene]:
+    """Start the mail servers and save the blocks anew."""
+    kept = os.environ.get("BYRETURN_HOME")
+    with ExitStack() as stack:
+        stack.enter_context(temporary_settings({PREFECT_API_URL: house.url}))
+        imap = stack.enter_context(ImapServer(dict.fromkeys(MAILBOXES, PASSWORD), FOLDERS))
+        sink = stack.enter_context(SmtpSink())
+        hook = stack.enter_context(WebhookSink())
+        os.environ["BYRETURN_HOME"] = str(home)
+        save_desk(home, sink.port, ("exploitation@atelier.example",), hook.url)
+        save_mailboxes(imap.port, PASSWORD)
+        yield Scene(house, home, imap, sink, hook)
+    if kept is None:
+        os.environ.pop("BYRETURN_HOME", None)
+    else:
+        os.environ["BYRETURN_HOME"] = kept
