@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, AuthResult
 from imapclient import IMAPClient
@@ -49,6 +50,7 @@ class LoopServer:
         self._tls = tls
         self._ready = threading.Event()
         self._failure: OSError | None = None
+        self.clients: WeakSet[asyncio.WriteTransport] = WeakSet()
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._run_thread, name=type(self).__name__, daemon=True)
@@ -93,17 +95,30 @@ class LoopServer:
             self._ready.set()
         if not self._failure:
             await self._stopping.wait()
-            server.close()
-            await end_tasks()
+            await self._close_door(server)
+            await self._dismiss_clients()
+
+    async def _close_door(self, server: asyncio.Server) -> None:
+        """Accept nobody more, and let those just accepted in: asyncio forgets their sockets if it closes first."""
+        for door in server.sockets:
+            self._loop.remove_reader(door.fileno())
+        await run_rounds()
+        server.close()
+
+    async def _dismiss_clients(self) -> None:
+        """End every conversation, however far it is, so that no socket outlives its server."""
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in list(self.clients):
+            transport.abort()
+        await run_rounds()
 
 
-async def end_tasks() -> None:
-    """Let every conversation of this loop end, so that no socket outlives its server."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    for _ in range(3):  # closed transports tell their protocols in the loop's next rounds
+async def run_rounds() -> None:
+    """Let the loop carry out what it has put off: greeting clients, closing sockets."""
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -143,7 +158,12 @@ class ImapServer(LoopServer):
             login.users_dict[user] = UserMetadata(config, user, password=password)
             config.set_cache[user] = (await make_folders(self.folders), FilterSet())
         proxied = ProxyProtocolReader(config.proxy_protocol).get_callback(IMAPServer(login, config))
-        return await asyncio.start_server(proxied, HOST, self.port, ssl=self.wrapping)
+
+        async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.clients.add(writer.transport)
+            await proxied(reader, writer)
+
+        return await asyncio.start_server(welcome, HOST, self.port, ssl=self.wrapping)
 
     def _configure(self) -> DemoConfig:
         return DemoConfig(
@@ -227,6 +247,14 @@ class Manners:
     keeps: bool = True
 
 
+class SinkProtocol(SMTP):
+    """aiosmtpd, known to its server from the first moment on."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.event_handler.clients.add(transport)
+        super().connection_made(transport)
+
+
 class SmtpSink(LoopServer):
     """An SMTP server (aiosmtpd) that keeps every mail in `accepted` and, if told so, as files in `folder`.
 
@@ -256,7 +284,7 @@ class SmtpSink(LoopServer):
         return await self._loop.create_server(self._greet_client, HOST, self.port, ssl=self.wrapping)
 
     def _greet_client(self) -> SMTP:
-        return SMTP(
+        return SinkProtocol(
             self,
             hostname="sink.invalid",
             loop=self._loop,

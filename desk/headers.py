@@ -93,7 +93,7 @@ def read_message_id(headers: Headers) -> str:
 
 def read_references(headers: Headers) -> tuple[str, ...]:
     """References, then In-Reply-To: oldest first (RFC 5322 §3.6.4)."""
-    return read_ids((*headers.every("in-reply-to"), *headers.every("references")))
+    return read_ids((*headers.every("references"), *headers.every("in-reply-to")))
 
 
 def read_date(headers: Headers) -> datetime | None:

@@ -33,6 +33,6 @@ class NumberStock:
     held: deque[str] = field(default_factory=deque)
 
     def take(self, now: datetime) -> str:
-        if not self.held:
-            self.held.extend(reserve_numbers(self.store, now.year, BLOCK))
+        if not self.held or not self.held[0].startswith(f"{now.year}-"):
+            self.held = deque(reserve_numbers(self.store, now.year, BLOCK))
         return self.held.popleft()

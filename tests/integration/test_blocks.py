@@ -41,7 +41,7 @@ from blocks import (
 )
 from blocks.answers import read_answer
 from blocks.credentials import MailCredentials
-from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver, open_mailbox, read_folder
+from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver, read_folder
 from desk.errors import (
     BlockError,
     ByreturnError,
@@ -53,6 +53,7 @@ from desk.errors import (
     SignInRefused,
     Throttled,
 )
+from store.keys import KeyRing
 
 USER, PASSWORD = "support@atelier.example", "correct horse"
 CAPABLE = b"* CAPABILITY IMAP4rev1\r\n{tag} OK done\r\n"
@@ -386,6 +387,12 @@ def test_what_an_smtp_server_says_at_sign_in_is_understood(reply: bytes, error: 
     assert_discreet(caught.value)
 
 
+def test_a_server_that_wearies_after_sign_in_fails_the_check() -> None:
+    script = {b"ehlo": b"250-here\r\n250 AUTH PLAIN\r\n", b"AUTH": b"235 2.7.0 in\r\n", b"noop": b"421 4.7.0 later\r\n"}
+    with scripted(script, b"220 ready\r\n") as server, pytest.raises(Throttled):
+        relay(server.port).check()
+
+
 def test_a_sender_that_may_not_be_used_is_a_matter_of_configuration() -> None:
     said = "550 5.7.60 SMTP; Client does not have permissions to send as this sender"
     assert read_answer(said).error is ConfigurationError
@@ -595,6 +602,12 @@ def test_the_three_purposes_never_share_a_key() -> None:
 
 def test_two_sets_of_keys_have_two_fingerprints() -> None:
     assert DeskKeys.generate().fingerprint() != DeskKeys.generate().fingerprint()
+
+
+def test_block_and_store_agree_on_the_fingerprint() -> None:
+    keys = DeskKeys.generate()
+    ring = KeyRing(keys.master.keys, keys.master.current, keys.tombstone.keys, keys.tombstone.current)
+    assert ring.fingerprint() == keys.fingerprint()
 
 
 def test_neither_text_nor_fingerprint_of_keys_shows_a_key() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_a_pack_that_can_not_be_written_commits_nothing(store: Store, mailbox: i
     assert look_up(store, "folder", "last_uid") == [0]
 
 
-# --- leases --------------------------------------------------------------------------------------------------------
+# --- leases ---
 
 
 def test_a_mailbox_is_leased_to_one_worker_at_a_time(store: Store, mailbox: int) -> None:
@@ -172,7 +173,7 @@ def test_a_sync_that_failed_keeps_when_the_last_good_one_was(store: Store, mailb
     assert (shown.status, shown.last_sync_at, shown.last_good_at) == ("error", LATER, NOW)
 
 
-# --- cursor and holes ------------------------------------------------------------------------------------------------
+# --- cursor and holes ---
 
 
 def test_a_new_uidvalidity_starts_the_folder_again(store: Store, mailbox: int) -> None:
@@ -197,7 +198,7 @@ def test_a_hole_is_tried_again_later_and_ever_more_seldom(store: Store, mailbox:
         assert take_mailbox(store, mailbox, now=next_try - timedelta(seconds=1)).holes == ()
         assert take_mailbox(store, mailbox, now=next_try).holes == (4,)
         tries.append(next_try)
-    waits = [later - sooner for sooner, later in zip(tries, tries[1:], strict=False)]
+    waits = [later - sooner for sooner, later in pairwise(tries)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (timedelta(minutes=10), timedelta(days=1))
 
@@ -219,7 +220,7 @@ def test_a_mail_too_large_is_named_once_and_is_no_hole(store: Store, mailbox: in
     assert claim_deliveries(store, "reader", NOW, LEASE, 10) == ()
 
 
-# --- accounts --------------------------------------------------------------------------------------------------------
+# --- accounts ---
 
 
 def test_a_mailbox_that_is_registered_again_is_the_same_and_changes(store: Store) -> None:
@@ -253,7 +254,7 @@ def test_a_block_that_turns_to_another_ones_account_is_refused(store: Store) -> 
         register_mailbox(store.engine, replace(other, user=ACCOUNT.user))
 
 
-# --- claims for reading ------------------------------------------------------------------------------------------------
+# --- claims for reading ---
 
 
 def test_kept_mails_are_claimed_by_one_reader_at_a_time(store: Store, mailbox: int) -> None:

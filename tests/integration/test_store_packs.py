@@ -90,7 +90,7 @@ def test_names_of_packs_sort_by_time_and_differ() -> None:
     assert name_pack(NOW) < name_pack(later)
 
 
-# --- seals -----------------------------------------------------------------------------------------------------
+# --- seals ---
 
 
 def test_what_was_sealed_opens_and_shows_nothing() -> None:
@@ -149,7 +149,7 @@ def test_a_tombstone_is_known_under_every_key_there_ever_was() -> None:
     assert later.bury("a mail") != stone
 
 
-# --- a store and its keys ----------------------------------------------------------------------------------------
+# --- a store and its keys ---
 
 
 def test_a_store_stays_with_the_keys_it_was_begun_with(store: Store) -> None:

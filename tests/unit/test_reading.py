@@ -341,8 +341,9 @@ def test_what_is_quoted_is_cut(text: str, own: str) -> None:
     "text",
     [
         "Le problème est que le logiciel a écrit ceci :\nerreur 12\nAidez-moi",
-        "Le 3 mars, le support m'a écrit :\nredémarrez\nmais rien ne change",
-        "On page 3 you wrote:\nclick on export\nbut there is no such button",
+        "Bonjour,\nLe 3 mars à 10:00, le support m'a écrit :\nredémarrez\nmais rien ne change",
+        "Bonjour,\nLe 3 mars 2026, le directeur a écrit :\nredémarrez\nmais rien ne change",
+        "Hello,\nOn page 3 at 10:00 you wrote:\nclick on export\nbut there is no such button",
         "Cordialement parlant, je ne comprends pas.\nDe plus : rien ne marche.",
         "De : Jean\nObjet : panne\nLa tablette est en panne.",
         "Bonjour,\n\n---------- Forwarded message ---------\nDe : Jean\nDate : hier\nÀ : moi\nObjet : x\n\nPanne",
@@ -352,6 +353,13 @@ def test_what_is_quoted_is_cut(text: str, own: str) -> None:
 )
 def test_when_in_doubt_everything_is_kept(text: str) -> None:
     assert cut_quotes(text) == text
+
+
+def test_a_quotation_that_html_marks_is_cut_and_what_stands_below_it_stays() -> None:
+    page = b"<p>Oui.</p><blockquote type='cite'><p>Non ?</p></blockquote><blockquote>retrait</blockquote><p>Fin</p>"
+    mail = read(HEAD + b"In-Reply-To: <a@b>\r\nContent-Type: text/html\r\n\r\n" + page)
+    assert mail.text.split() == ["Oui.", "Non", "?", "retrait", "Fin"]
+    assert mail.own_text.split() == ["Oui.", "retrait", "Fin"]
 
 
 def test_arrows_in_a_first_mail_are_the_writer_s_own() -> None:

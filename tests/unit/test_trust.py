@@ -37,6 +37,8 @@ def read(*results: str, sender: str = "Jean <jean@school.example>") -> Mail:
         ("mx.desk.example; spf=softfail smtp.mailfrom=school.example; dkim=none", Trust.UNVERIFIED),
         ("mx.desk.example; none", Trust.UNVERIFIED),
         ("mx.desk.example; (dmarc=pass; dmarc=pass) spf=none", Trust.UNVERIFIED),
+        ("mx.desk.example; (checked) dmarc=pass header.from=school.example", Trust.VERIFIED),
+        ("mx.desk.example; dkim=pass (header.d=school.example) header.d=evil.example", Trust.UNVERIFIED),
         ('mx.desk.example; spf=none reason="; dmarc=pass"', Trust.UNVERIFIED),
         ("mx.evil.example; dmarc=pass header.from=school.example", Trust.UNVERIFIED),
         ("mx.desk.example.evil.example; dmarc=pass", Trust.UNVERIFIED),
