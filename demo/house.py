@@ -88,6 +88,7 @@ def set_environment(home: Path, url: str) -> None:
         DO_NOT_TRACK="1",
         PREFECT_RESULTS_PERSIST_BY_DEFAULT="false",
         PREFECT_LOGGING_LEVEL=os.environ.get("PREFECT_LOGGING_LEVEL", "WARNING"),
+        PREFECT_FLOWS_HEARTBEAT_FREQUENCY="30",  # so that a run whose worker died is noticed after 90 s
         BYRETURN_HOME=str(home),
     )
 

@@ -114,12 +114,18 @@ def run_mail_servers() -> Iterator[bool]:
 
 def deploy_flows() -> None:
     """Block types, work pool, deployments and automations; everything again is fine."""
+    from blocks import AlertChannel
     from deployments.automations import install_automations
+    from deployments.setup import has_block, keep_keys
 
     call_prefect("block", "register", "-m", "blocks")
     call_prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
     call_prefect("--no-prompt", "deploy", "--all")
-    install_automations()
+    keep_keys()
+    if has_block(AlertChannel):
+        install_automations()
+    else:
+        CONSOLE.print("No alarms yet: save an alert channel block named `byreturn`, then run `byreturn setup`.")
 
 
 def call_prefect(*arguments: str) -> None:
@@ -132,9 +138,9 @@ def call_prefect(*arguments: str) -> None:
 
 @contextmanager
 def run_worker(home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process worker; its runs send heartbeats, so that a dead one is noticed."""
+    """A process worker."""
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
-    with run_process(command, home / "worker.log", {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}) as worker:
+    with run_process(command, home / "worker.log") as worker:
         yield worker
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-import lxml.html  # type: ignore[import-untyped]
+import lxml.html
 from inscriptis.css_profiles import STRICT_CSS_PROFILE
 from inscriptis.html_engine import Inscriptis
 from inscriptis.model.config import ParserConfig
-from lxml.etree import LxmlError  # type: ignore[import-untyped]
+from lxml.etree import LxmlError
 
 from desk.charsets import clean_text, decode_bytes
 from desk.parts import Leaf, decode_part

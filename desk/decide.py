@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from desk.classification import Classification, Complexity, Impact
 from desk.clock import BusinessClock
 from desk.escalation import tell_deadlines
-from desk.facts import Facts, Status, TicketFacts, Trust
+from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
 from desk.mail import Kind, Mail
 from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
 from desk.policy import Category, Policy
@@ -85,7 +85,8 @@ def decide(
 
 def needs_judgement(mail: Mail, facts: Facts) -> bool:
     """Whether any row that could hold looks at the mail's meaning."""
-    return mail.kind not in SILENT_KINDS and not facts.own and facts.trust is not Trust.FORGED
+    silent = mail.kind in SILENT_KINDS or facts.own or facts.trust is Trust.FORGED
+    return not silent and facts.arrival is not Arrival.HISTORY
 
 
 def weigh_signals(mail: Mail, judged: Classification) -> Classification:
@@ -117,7 +118,7 @@ def is_urgent(case: Case) -> bool:
 
 def is_old(case: Case) -> bool:
     written = case.mail.date or case.now
-    return not case.facts.replies_allowed or case.now - written > case.policy.limits.answer_within
+    return case.facts.arrival is not Arrival.LIVE or case.now - written > case.policy.limits.answer_within
 
 
 def is_capped(case: Case) -> bool:
@@ -210,9 +211,7 @@ def _pass_quietly(reason: str) -> Callable[[Case], Plan]:
 
 def _introduce(case: Case, ticket: OpenTicket) -> tuple[PlannedLetter, ...]:
     """Tell the requester their number, where we may write, and the team that it has work."""
-    told = PlannedLetter(
-        Purpose.ACKNOWLEDGEMENT, "acknowledgement", ticket.language, (_answer_to(case.mail),)
-    )
+    told = PlannedLetter(Purpose.ACKNOWLEDGEMENT, "acknowledgement", ticket.language, (_answer_to(case.mail),))
     return (
         *((told,) if may_write(case) else ()),
         _hand_over(case, ticket.team, ticket.category, ticket.priority),
@@ -269,6 +268,7 @@ RULES: tuple[Rule, ...] = (
     Rule("own mail", lambda c: c.facts.own, _ignore("own")),
     Rule("not a person", lambda c: c.mail.kind in SILENT_KINDS, _ignore_kind),
     Rule("forged sender", lambda c: c.facts.trust is Trust.FORGED, _hold),
+    Rule("before our time", lambda c: c.facts.arrival is Arrival.HISTORY, _ignore("history")),
     Rule(
         "agent's answer",
         lambda c: c.joined is not None and c.facts.from_agent,

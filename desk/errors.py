@@ -91,7 +91,9 @@ class SignInRefused(ConnectionTrouble):
     """The server refused the sign-in."""
 
     code = "auth"
-    remedy = "Renew the password or app password in the credential block; the desk waits until the block changes."
+    remedy = (
+        "Renew the password in the credential block and run the flow by hand; else the desk tries again in an hour."
+    )
 
 
 class Throttled(ConnectionTrouble):

@@ -15,6 +15,14 @@ class Trust(StrEnum):
     FORGED = "forged"
 
 
+class Arrival(StrEnum):
+    """How a mail came to us: only live mail is answered by itself."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"  # fetched later on purpose: tickets, no letters to requesters
+    HISTORY = "history"  # lay in the mailbox before the desk came: kept, not worked on
+
+
 class Status(StrEnum):
     """Life of a ticket (ITIL words)."""
 
@@ -63,4 +71,4 @@ class Facts:
     sent_to_sender: tuple[datetime, ...] = ()  # automatic letters to this sender lately
     sent_on_ticket: tuple[datetime, ...] = ()
     agent_active: bool = False  # a person of ours has the case
-    replies_allowed: bool = True  # false for back-filled mail
+    arrival: Arrival = Arrival.LIVE

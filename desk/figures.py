@@ -52,7 +52,7 @@ class RingFigure:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Everything that happened from `start` (included) to `end` (excluded); tickets opened earlier and still open too."""
+    """Everything that happened from `start` (included) to `end` (excluded); and tickets still open then."""
 
     start: datetime
     end: datetime

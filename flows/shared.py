@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from prefect.artifacts import create_table_artifact
@@ -23,6 +24,10 @@ def end_well(message: str) -> State[Any]:
 def end_partial(message: str) -> State[Any]:
     """Red in the UI, under a name that rings no automation: the operator was told already, once."""
     return State(type=StateType.FAILED, name="Partial", message=message)
+
+
+def tell_instant(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""
 
 
 def show_table(key: str, rows: Sequence[Mapping[str, Any]], description: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from prefect import flow
@@ -13,9 +12,9 @@ from pydantic import Field
 
 from blocks import ImapMailbox, list_blocks
 from desk.errors import ConfigurationError
-from flows.shared import end_partial, end_well, show_table
+from flows.shared import end_partial, end_well, show_table, tell_instant
 from tasks.guard import guarded
-from tasks.intake import SyncReport, sync_mailbox
+from tasks.intake import SyncReport, read_mailboxes, sync_mailbox
 
 MAIL_KEPT = "byreturn.mail.kept"
 
@@ -35,8 +34,28 @@ def sync_inbox(
     kept = sum(report.kept for report in reports)
     if kept:
         emit_event(MAIL_KEPT, resource={"prefect.resource.id": "byreturn.desk"}, payload={"kept": kept})
-    show_table("mailboxes", [asdict(report) for report in reports], "Mailboxes of this sync")
+    show_table("mailboxes", describe_mailboxes(reports), "Every mailbox and how its sync went")
     return tell_end(reports, kept)
+
+
+def describe_mailboxes(reports: list[SyncReport]) -> list[dict[str, Any]]:
+    """What is kept of every mailbox beside what this run did; our own configuration, no requester in it."""
+    now = {report.mailbox: report for report in reports}
+    return [
+        {
+            "mailbox": state.name,
+            "this run": now[state.name].status if state.name in now else "not asked",
+            "kept now": now[state.name].kept if state.name in now else 0,
+            "status": state.status,
+            "last sync": tell_instant(state.last_sync_at),
+            "last good sync": tell_instant(state.last_good_at),
+            "next due": tell_instant(state.next_due_at),
+            "error": state.error_code,
+            "remedy": state.remedy,
+            "kept in all": state.kept,
+        }
+        for state in read_mailboxes()
+    ]
 
 
 def choose_mailboxes(wanted: list[str]) -> list[str]:

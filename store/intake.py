@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from desk.facts import Arrival
 from store.engine import changed, insert_new, insert_once, reading, writing
 from store.keys import Sealed
 from store.mailboxes import Cursor, extend_lease, mailboxes, move_cursor
@@ -59,7 +60,7 @@ class Claimed:
     wrapped_key: bytes
     key_id: str
     received_at: datetime
-    replies_allowed: bool
+    arrival: str
     attempts: int
 
 
@@ -72,9 +73,13 @@ def keep_batch(
     token: str,
     now: datetime,
     lease: timedelta,
-    replies_allowed: bool = True,
+    arrival: Arrival = Arrival.LIVE,
+    history_before: datetime | None = None,
 ) -> int:
-    """Pack first, commit after: a crash between leaves an orphan pack, never a lost mail. Returns mails kept."""
+    """Pack first, commit after: a crash between leaves an orphan pack, never a lost mail. Returns mails kept.
+
+    Mails that arrived before `history_before` lay there before the desk came: they are history, whatever `arrival`.
+    """
     name = name_pack(now)
     sealed = _seal_mails(store, name, batch.mails)
     entries = store.packs.write(name, [one.data for one in sealed]) if sealed else ()
@@ -83,7 +88,6 @@ def keep_batch(
         "folder": cursor.name,
         "uidvalidity": cursor.uidvalidity,
         "kept_at": now,
-        "replies_allowed": replies_allowed,
     }
     with writing(store.engine) as connection:
         extend_lease(connection, mailbox_id, token, now + lease)
@@ -93,6 +97,7 @@ def keep_batch(
                 **key,
                 "uid": mail.uid,
                 "received_at": mail.received_at,
+                "arrival": _tell_arrival(mail.received_at, arrival, history_before).value,
                 "size_bytes": len(mail.data),
                 "pack_id": pack_id,
                 "offset": entry.offset,
@@ -114,6 +119,11 @@ def keep_batch(
             sa.update(mailboxes).where(mailboxes.c.id == mailbox_id).values(kept=mailboxes.c.kept + kept)
         )
     return kept
+
+
+def _tell_arrival(received_at: datetime, arrival: Arrival, history_before: datetime | None) -> Arrival:
+    old = history_before is not None and received_at < history_before
+    return Arrival.HISTORY if old else arrival
 
 
 def _seal_mails(store: Store, pack: str, mails: Sequence[RawMail]) -> list[Sealed]:
@@ -142,6 +152,7 @@ def _keep_aside(connection: sa.Connection, key: dict[str, object], large: Oversi
         **key,
         "uid": large.uid,
         "received_at": large.received_at,
+        "arrival": Arrival.LIVE.value,
         "size_bytes": large.size_bytes,
         "offset": 0,
         "length": 0,
@@ -188,7 +199,7 @@ def read_places(store: Store, ids: Sequence[int]) -> tuple[Claimed, ...]:
         deliveries.c.wrapped_key,
         deliveries.c.key_id,
         deliveries.c.received_at,
-        deliveries.c.replies_allowed,
+        deliveries.c.arrival,
         deliveries.c.attempts,
     ]
     wanted = sa.select(*columns).join(packs, packs.c.id == deliveries.c.pack_id)

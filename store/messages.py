@@ -51,7 +51,7 @@ class Waiting:
     mailbox_id: int
     contact_id: int | None
     received_at: datetime
-    replies_allowed: bool
+    arrival: str
     attempts: int
     token: str
 
@@ -119,7 +119,7 @@ def _describe(read: ReadMail, conversation_id: int, contact_id: int | None) -> d
         "evidence": mail.evidence,
         "sent_at": mail.date,
         "received_at": read.place.received_at,
-        "replies_allowed": read.place.replies_allowed,
+        "arrival": read.place.arrival,
         "state": "waiting",
         "attempts": 0,
         "verdict": "",
@@ -284,9 +284,7 @@ def postpone_message(store: Store, waiting: Waiting, next_try: datetime) -> None
 
 def quarantine_message(store: Store, waiting: Waiting, cause: str, incident: str, now: datetime) -> None:
     """Give up on one mail for now, with its cause; it can be replayed."""
-    held = sa.exists().where(
-        conversations.c.id == waiting.conversation_id, conversations.c.claimed_by == waiting.token
-    )
+    held = sa.exists().where(conversations.c.id == waiting.conversation_id, conversations.c.claimed_by == waiting.token)
     this = sa.and_(messages.c.id == waiting.id, messages.c.state == "waiting", held)
     aside = sa.update(messages).where(this).values(state="quarantined", attempts=messages.c.attempts + 1)
     with writing(store.engine) as connection:

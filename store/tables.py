@@ -164,7 +164,7 @@ class Message(SQLModel, table=True):
     evidence: str = ""
     sent_at: datetime | None = maybe()
     received_at: datetime = instant(index=True)
-    replies_allowed: bool = True
+    arrival: str = "live"  # live | backfill | history
     state: str = "waiting"  # waiting | decided | quarantined | anonymised
     attempts: int = 0
     next_try_at: datetime | None = maybe()
@@ -196,7 +196,7 @@ class Delivery(SQLModel, table=True):
     length: int = wide(default=0)
     key_id: str = ""
     wrapped_key: bytes | None = None  # gone once erased
-    replies_allowed: bool = True
+    arrival: str = "live"  # live | backfill | history
     state: str = "kept"  # kept | read | quarantined | erased
     claimed_by: str = ""
     claimed_until: datetime | None = maybe()

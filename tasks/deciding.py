@@ -15,7 +15,7 @@ from classifiers.judge import Judgement
 from desk.clock import BusinessClock
 from desk.decide import decide, needs_judgement
 from desk.errors import ByreturnError, ClaimLost, MailTrouble, StaleDecision
-from desk.facts import Facts, Trust
+from desk.facts import Arrival, Facts, Trust
 from desk.mail import Address, Mail, Unreadable
 from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket
 from desk.policy import Policy
@@ -221,7 +221,7 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, now: datetime) -> Facts:
         organisation=know_organisation(policy, mail.sender.domain) if verified else None,
         sent_to_sender=known.sent_to_sender,
         sent_on_ticket=known.sent_on_ticket,
-        replies_allowed=waiting.replies_allowed,
+        arrival=Arrival(waiting.arrival),
     )
 
 

@@ -15,11 +15,11 @@ from prefect.logging import get_run_logger
 
 from blocks import ImapMailbox
 from blocks.base import load_block
-from desk.errors import ByreturnError
 from store.intake import Batch, Oversized, RawMail, keep_batch
 from store.mailboxes import (
     Account,
     Cursor,
+    MailboxState,
     end_sync,
     lease_mailbox,
     list_mailboxes,
@@ -34,11 +34,13 @@ from tasks.opening import open_policy, open_store
 BATCH_MAILS = 200  # the knee: more in one FETCH gains nothing (measured)
 BATCH_BYTES = 16 * 1024 * 1024  # bounds the memory of the intake
 LEASE = timedelta(minutes=2)
+# A pause after a refusal, longer than any interval: never hammer a login. Run by hand to try at once.
+COOL_DOWN = {"auth": timedelta(hours=1), "throttled": timedelta(minutes=20)}
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How one mailbox's sync went. `status`: synced | partial | error | skipped."""
+    """How one mailbox's sync went: synced | partial | error, or why it was left alone: disabled | not due | busy."""
 
     mailbox: str
     status: str
@@ -52,64 +54,68 @@ class SyncReport:
 @guarded("sync mailbox")
 def sync_mailbox(name: str, force: bool = False) -> SyncReport:
     """Bring in what is new in one mailbox. Its troubles end here: they become its status, not an exception."""
-    store = open_store()
-    block = load_block(ImapMailbox, name)
+    store, block = open_store(), load_block(ImapMailbox, name)
     if not block.enabled:
-        return SyncReport(name, "skipped")
-    mailbox_id = register_mailbox(
-        store.engine,
-        Account(
-            block_id=str(block._block_document_id),
-            name=name,
-            host=block.host,
-            user=block.credentials.user,
-            address=block.address,
-            after_intake=block.after_intake,
-        ),
-    )
-    now = datetime.now(UTC)
-    token = uuid.uuid4().hex
-    if not (force or is_due(store, mailbox_id, now)) or not lease_mailbox(store.engine, mailbox_id, token, now, LEASE):
-        return SyncReport(name, "skipped")
-    report = fetch_mailbox(store, block, name, mailbox_id, token)
-    next_due = now + timedelta(minutes=block.interval_minutes)
+        return SyncReport(name, "disabled")
+    mailbox_id = register_mailbox(store.engine, describe_account(block, name))
+    now, token = datetime.now(UTC), uuid.uuid4().hex
+    state = find_mailbox(store, mailbox_id)
+    if not (force or state.next_due_at is None or state.next_due_at <= now):
+        return SyncReport(name, "not due")
+    if not lease_mailbox(store.engine, mailbox_id, token, now, LEASE):
+        return SyncReport(name, "busy")
+    report = fetch_mailbox(store, block, state, token)
+    pause = COOL_DOWN.get(report.error_code, timedelta(minutes=block.interval_minutes))
     end_sync(
-        store.engine,
-        mailbox_id,
-        token,
-        datetime.now(UTC),
-        next_due,
-        report.status,
-        report.error_code,
-        report.remedy,
+        store.engine, mailbox_id, token, datetime.now(UTC), now + pause, report.status, report.error_code, report.remedy
     )
     report_trouble(store, report)
     return report
 
 
-def is_due(store: Store, mailbox_id: int, now: datetime) -> bool:
-    state = next(one for one in list_mailboxes(store.engine) if one.id == mailbox_id)
-    return state.next_due_at is None or state.next_due_at <= now
+def describe_account(block: ImapMailbox, name: str) -> Account:
+    return Account(
+        block_id=str(block._block_document_id), name=name, host=block.host, user=block.credentials.user,
+        address=block.address, after_intake=block.after_intake,
+    )  # fmt: skip
 
 
-def fetch_mailbox(store: Store, block: ImapMailbox, name: str, mailbox_id: int, token: str) -> SyncReport:
-    """Every folder of the mailbox; what was kept before a trouble stays kept."""
+def read_mailboxes() -> tuple[MailboxState, ...]:
+    """State of every mailbox that was ever synced."""
+    return list_mailboxes(open_store().engine)
+
+
+def find_mailbox(store: Store, mailbox_id: int) -> MailboxState:
+    return next(one for one in list_mailboxes(store.engine) if one.id == mailbox_id)
+
+
+def fetch_mailbox(store: Store, block: ImapMailbox, state: MailboxState, token: str) -> SyncReport:
+    """Every folder of the mailbox; what was kept before a trouble stays kept.
+
+    Until a first sync went well, mail older than the desk would answer is history: kept, not worked on.
+    """
     kept = withheld = 0
+    first = state.last_good_at is None
+    before = datetime.now(UTC) - open_policy().limits.answer_within if first else None
     try:
         with block.connect() as client:
             for folder in block.folders:
-                for batch, cursor in fetch_folder(store, client, mailbox_id, folder):
+                for batch, cursor in fetch_folder(store, client, state.id, folder):
                     kept += keep_batch(
-                        store, mailbox_id, cursor, batch, token=token, now=datetime.now(UTC), lease=LEASE
+                        store,
+                        state.id,
+                        cursor,
+                        batch,
+                        token=token,
+                        now=datetime.now(UTC),
+                        lease=LEASE,
+                        history_before=before,
                     )
                     withheld += len(batch.withheld)
-    except ByreturnError as trouble:
+    except Exception as trouble:  # noqa: BLE001 - one mailbox's trouble never delays another
         clean = clean_error("sync mailbox", trouble)
-        return SyncReport(name, "error", kept, withheld, clean.code, clean.remedy)
-    except Exception as cause:  # noqa: BLE001 - one mailbox's trouble never delays another
-        clean = clean_error("sync mailbox", cause)
-        return SyncReport(name, "error", kept, withheld, clean.code, clean.remedy)
-    return SyncReport(name, "partial" if withheld else "synced", kept, withheld)
+        return SyncReport(state.name, "error", kept, withheld, clean.code, clean.remedy)
+    return SyncReport(state.name, "partial" if withheld else "synced", kept, withheld)
 
 
 def fetch_folder(store: Store, client: IMAPClient, mailbox_id: int, folder: str) -> Iterator[tuple[Batch, Cursor]]:

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.scene import House, Scene, open_house, open_scene
 
 
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
     """A Prefect server of this test process, with its own folder."""
-    from demo.house import find_port, flush_prefect, run_server
-
-    with tempfile.TemporaryDirectory(prefix="byreturn-house-") as folder:
-        home, port = Path(folder), find_port()
-        kept = dict(os.environ)
-        os.environ["PREFECT_HOME"] = str(home / "prefect")
-        try:
-            with run_server(home, port) as url:
-                yield House(home, url)
-                flush_prefect()
-        finally:
-            os.environ.clear()
-            os.environ.update(kept)
+    with open_house() as opened:
+        yield opened
 
 
 @pytest.fixture

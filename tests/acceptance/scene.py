@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,24 @@ class Scene:
     @property
     def letters(self) -> tuple[LetterView, ...]:
         return list_letters(self.store)
+
+
+@contextmanager
+def open_house(**settings: str) -> Iterator[House]:
+    """A Prefect server with its own folder; `settings` are further ones of its environment."""
+    from demo.house import find_port, flush_prefect, run_server
+
+    with tempfile.TemporaryDirectory(prefix="byreturn-house-") as folder:
+        home, port = Path(folder), find_port()
+        kept = dict(os.environ)
+        os.environ |= {"PREFECT_HOME": str(home / "prefect"), **settings}
+        try:
+            with run_server(home, port) as url:
+                yield House(home, url)
+                flush_prefect()
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
 
 
 @contextmanager

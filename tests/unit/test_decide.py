@@ -11,7 +11,7 @@ import pytest
 from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
 from desk.decide import RULES, decide, needs_judgement, weigh_signals
-from desk.facts import Facts, Organisation, Status, TicketFacts, Trust
+from desk.facts import Arrival, Facts, Organisation, Status, TicketFacts, Trust
 from desk.mail import Address, Kind, Mail
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from desk.policy import load_policy
@@ -70,7 +70,9 @@ def purposes(plan: Plan) -> list[Purpose]:
         (MAIL, FACTS, replace(SURE, category="technical"), "drafted", "mode"),
         (MAIL, replace(FACTS, trust=Trust.UNVERIFIED), SURE, "drafted", "unverified"),
         (replace(MAIL, date=NOW - timedelta(days=4)), FACTS, SURE, "drafted", "old"),
-        (MAIL, replace(FACTS, replies_allowed=False), SURE, "drafted", "old"),
+        (MAIL, replace(FACTS, arrival=Arrival.BACKFILL), SURE, "drafted", "old"),
+        (MAIL, replace(FACTS, arrival=Arrival.HISTORY), None, "ignored", "history"),
+        (MAIL, replace(JOINED, arrival=Arrival.HISTORY), None, "ignored", "history"),
         (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 3), SURE, "drafted", "cap"),
         (MAIL, replace(FACTS, sent_on_ticket=(NOW,) * 3), SURE, "drafted", "cap"),
     ],
@@ -94,7 +96,8 @@ def test_every_row_has_a_name_of_its_own() -> None:
         (MAIL, replace(FACTS, trust=Trust.FORGED)),
         (replace(MAIL, sender=Address("", "")), FACTS),
         (replace(MAIL, date=NOW - timedelta(days=30)), FACTS),
-        (MAIL, replace(FACTS, replies_allowed=False)),
+        (MAIL, replace(FACTS, arrival=Arrival.BACKFILL)),
+        (MAIL, replace(FACTS, arrival=Arrival.HISTORY)),
         (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 12)),
     ],
 )
