@@ -44,7 +44,7 @@ def setup() -> None:
 
     if keep_keys():
         CONSOLE.print(
-            "New desk keys are made: export them now with `byreturn keys export FILE` and lock the file away."
+            "New desk keys: export them now with `byreturn keys export FILE` and lock the file away."
         )
     findings = examine()
     if any(one.what.endswith("alert-channel") and one.ok for one in findings):

@@ -92,7 +92,7 @@ class SignInRefused(ConnectionTrouble):
 
     code = "auth"
     remedy = (
-        "Renew the password in the credential block and run the flow by hand; else the desk tries again in an hour."
+        "Renew the password in the credential block and run the flow by hand; the desk tries again in an hour."
     )
 
 

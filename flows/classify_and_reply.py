@@ -19,7 +19,11 @@ from tasks.sending import SendCount, send_letters
 @flow(name="classify-and-reply")
 @guarded("classify-and-reply")
 def classify_and_reply(at: At = None) -> State[Any]:
-    """Read, sort, decide, answer or draft or hand over: chunk after chunk until nothing waits."""
+    """Read, sort, decide, answer or draft or hand over: chunk after chunk until nothing waits.
+
+    Args:
+        at: Rehearsal: decide as if it were this moment. Empty: now.
+    """
     read = drain_reading()
     decided = drain_deciding(at)
     sent = drain_sending()

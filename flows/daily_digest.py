@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from pydantic import Field
 
 from desk.errors import ConfigurationError
 from desk.periods import Period, range_period
@@ -21,17 +20,19 @@ from tasks.opening import open_policy
 @flow(name="daily-digest")
 @guarded("daily-digest")
 def daily_digest(
-    readers: Annotated[
-        list[str],
-        Field(title="Readers", description="Names from policy.yaml. Empty: every reader whose period is over."),
-    ] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
-    first_day: Annotated[
-        date | None, Field(title="First day", description="With a last day: a digest of this range, by hand.")
-    ] = None,
-    last_day: Annotated[date | None, Field(title="Last day", description="Included.")] = None,
+    readers: list[str] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
+    first_day: date | None = None,
+    last_day: date | None = None,
     at: At = None,
 ) -> State[Any]:
-    """A digest per reader and period, once, whatever is run again."""
+    """A digest per reader and period, once, whatever is run again.
+
+    Args:
+        readers: Names from policy.yaml. Empty: every reader, each for the last period of their own that is over.
+        first_day: With a last day: a digest of this range of days.
+        last_day: The last day of the range, included.
+        at: Rehearsal: decide as if it were this moment. Empty: now.
+    """
     policy = open_policy()
     period = choose_period(first_day, last_day, policy.calendar.timezone)
     names = [find_reader(policy, name).name for name in readers] or [one.name for one in policy.digest.readers]

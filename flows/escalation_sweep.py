@@ -9,15 +9,20 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.classify_and_reply import drain_sending
-from flows.shared import At, DryRun, end_partial, end_well, show_table
+from flows.shared import At, end_partial, end_well, show_table
 from tasks.guard import guarded
 from tasks.ringing import ring_levels
 
 
 @flow(name="escalation-sweep")
 @guarded("escalation-sweep")
-def escalation_sweep(at: At = None, dry_run: DryRun = False) -> State[Any]:
-    """Ring each level once, on the business clock, outside quiet hours."""
+def escalation_sweep(at: At = None, dry_run: bool = False) -> State[Any]:
+    """Ring each level once, on the business clock, outside quiet hours.
+
+    Args:
+        at: Rehearsal: decide as if it were this moment. Empty: now.
+        dry_run: Only list the levels that would be rung.
+    """
     rung = ring_levels(at, dry_run)
     if rung:
         show_table(

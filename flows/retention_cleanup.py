@@ -10,15 +10,20 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from desk.errors import ConfigurationError
-from flows.shared import At, DryRun, end_well, show_table
+from flows.shared import At, end_well, show_table
 from tasks.forgetting import forget_old
 from tasks.guard import guarded
 
 
 @flow(name="retention-cleanup")
 @guarded("retention-cleanup")
-def retention_cleanup(at: At = None, dry_run: DryRun = False) -> State[Any]:
-    """Anonymise-but-count, chunk by chunk; a dry run lists what would go."""
+def retention_cleanup(at: At = None, dry_run: bool = False) -> State[Any]:
+    """Anonymise-but-count, chunk by chunk.
+
+    Args:
+        at: Rehearsal: what would go at this moment. Empty: now. A moment to come needs a dry run.
+        dry_run: Only list what would go.
+    """
     check_rehearsal(at, dry_run)
     done = forget_old(at, dry_run)
     rows = [

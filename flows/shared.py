@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State, StateType
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
-At = Annotated[
-    AwareDatetime | None,
-    Field(title="At", description="Rehearsal: decide as if it were this moment. Empty: now."),
-]
-DryRun = Annotated[bool, Field(title="Dry run", description="Only list what would be done; change nothing.")]
+At = AwareDatetime | None  # flows tell what it is for in their docstrings: Prefect shows those in the run form
 
 
 def end_well(message: str) -> State[Any]:

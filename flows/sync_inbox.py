@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.events import emit_event
 from prefect.task_runners import ThreadPoolTaskRunner
-from pydantic import Field
 
 from blocks import ImapMailbox, list_blocks
 from desk.errors import ConfigurationError
@@ -22,12 +21,13 @@ MAIL_KEPT = "byreturn.mail.kept"
 @flow(name="sync-inbox", task_runner=ThreadPoolTaskRunner(max_workers=8))  # type: ignore[arg-type]  # Prefect's own type variance
 @guarded("sync-inbox")
 def sync_inbox(
-    mailboxes: Annotated[
-        list[str],
-        Field(title="Mailboxes", description="Names of mailbox blocks. Empty: every enabled one that is due."),
-    ] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
+    mailboxes: list[str] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
 ) -> State[Any]:
-    """Bring every waiting mail in, exactly once. One mailbox's trouble never delays another."""
+    """Bring every waiting mail in, exactly once. One mailbox's trouble never delays another.
+
+    Args:
+        mailboxes: Names of mailbox blocks, synced at once. Empty: every enabled one that is due.
+    """
     names = choose_mailboxes(mailboxes)
     running = [sync_mailbox.submit(name, force=bool(mailboxes)) for name in names]
     reports = [future.result() for future in running]

@@ -149,9 +149,7 @@ ANSWERED = Plan(Verdict.ANSWERED, "known", "answer", OPENING)
 
 
 def make_letter(name: str = "letter", purpose: Purpose = Purpose.ACKNOWLEDGEMENT, **more: Any) -> ReadyLetter:
-    plain = ReadyLetter(
-        purpose, name_id(name), "support@atelier.example", (PERSON,), f"Bonjour {NAME}".encode()
-    )
+    plain = ReadyLetter(purpose, name_id(name), "support@atelier.example", (PERSON,), f"Bonjour {NAME}".encode())
     return replace(plain, **more)
 
 

@@ -104,9 +104,7 @@ def url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "desk.db")
         yield f"sqlite:///{file}"
         return
-    yield from lend_database(
-        request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    )
+    yield from lend_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
 
 
 def lend_database(server: Postgres, template: str) -> Iterator[str]:

@@ -68,7 +68,7 @@ def test_a_level_is_rung_once_for_a_ticket(store: Store) -> None:
     ]  # fmt: skip
     assert look_up(store, "letter", "origin") == [f"ring:{ticket}:2", f"ring:{ticket}:3"]
     (running,) = list_running(store)
-    assert (running.level, running.rung) == (3, {2, 3})
+    assert (running.level, running.rung) == (3, frozenset({2, 3}))
     assert look_up(store, "event", "word") == ["opened", "rung-2", "rung-3"]
     assert look_up(store, "ring", "deadline") == [NOW, NOW]
 

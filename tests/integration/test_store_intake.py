@@ -183,6 +183,7 @@ def test_a_new_uidvalidity_starts_the_folder_again(store: Store, mailbox: int) -
     assert keep_batch(store, mailbox, fresh, make_batch(1, 2), token="intake", now=NOW, lease=LEASE) == 2
     assert look_up(store, "delivery", "uidvalidity") == [VALIDITY, VALIDITY, 7, 7]
     assert count_rows(store, "pending_uid") == 0
+    assert open_cursor(store.engine, mailbox, INBOX, 7, LATER).last_uid == 2
 
 
 def test_folders_have_cursors_of_their_own(store: Store, mailbox: int) -> None:

@@ -94,9 +94,7 @@ def test_a_reply_joins_its_ticket(store: Store) -> None:
     assert [one.ticket for one in list_mails(store)] == ["new", "joined"]
 
 
-@pytest.mark.parametrize(
-    ("earlier", "kept"), [(None, LATER), (NOW, NOW)], ids=["first answer", "answered before"]
-)
+@pytest.mark.parametrize(("earlier", "kept"), [(None, LATER), (NOW, NOW)], ids=["first answer", "answered before"])
 def test_an_agents_answer_stops_the_clock_once(store: Store, earlier: datetime | None, kept: datetime) -> None:
     ticket = open_ticket(store, plan=ANSWERED if earlier else HANDED_OVER)
     plan = touch_plan(ticket, 1, event="agent", status=Status.SOLUTION_PROPOSED)

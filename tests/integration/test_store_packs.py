@@ -193,6 +193,19 @@ def test_a_row_that_points_to_another_mails_place_does_not_open(store: Store) ->
         open_mail(store, replace(one, entry=other.entry))
 
 
+def test_sealed_bytes_moved_to_another_place_do_not_open_even_with_their_own_key(store: Store) -> None:
+    keep_mails(store, add_mailbox(store), make_batch(1))
+    (one,) = claim_deliveries(store, "reader", NOW, LEASE, 10)
+    file = store.packs.path / one.pack
+    (store.packs.path / "other.pack").write_bytes(file.read_bytes())
+    file.write_bytes(file.read_bytes() * 2)
+    moved = replace(one, entry=replace(one.entry, offset=one.entry.length))
+    for place in (moved, replace(one, pack="other.pack")):
+        with pytest.raises(ByreturnError):
+            open_mail(store, place)
+    assert open_mail(store, one) == make_batch(1).mails[0].data
+
+
 def test_places_of_unknown_mails_are_passed_over(store: Store) -> None:
     keep_mails(store, add_mailbox(store), make_batch(1))
     (claimed,) = claim_deliveries(store, "reader", NOW, LEASE, 10)

@@ -14,14 +14,15 @@ from sqlmodel import SQLModel
 
 from desk.errors import MailTrouble
 from desk.facts import Status
-from desk.forgetting import PLACES
+from desk.forgetting import PLACES, Cutoffs
 from desk.plan import Purpose
 from store.cases import change_status
 from store.engine import open_engine, reading, writing
-from store.intake import claim_deliveries, open_mail, quarantine_delivery, read_places
+from store.intake import bind_context, claim_deliveries, open_mail, quarantine_delivery, read_places
 from store.memory import Store
 from store.messages import SavedCount
 from store.outbox import begin_sending, claim_letters, end_sending
+from store.outcomes import ReadyLetter
 from store.retention import (
     Due,
     find_due,
@@ -162,10 +163,10 @@ def test_a_mail_that_waits_is_never_due(store: Store) -> None:
     ids=["still queued", "a draft by its own period", "a draft before it"],
 )
 def test_letters_and_drafts_have_periods_of_their_own(
-    store: Store, letter: object, cutoffs: object, due: int
+    store: Store, letter: ReadyLetter, cutoffs: Cutoffs, due: int
 ) -> None:
-    settle(store, bring_one(store), make_outcome(IGNORED, letter))  # type: ignore[arg-type]
-    assert len(find_due(store, cutoffs, THEN, 100).letters) == due  # type: ignore[arg-type]
+    settle(store, bring_one(store), make_outcome(IGNORED, letter))
+    assert len(find_due(store, cutoffs, THEN, 100).letters) == due
 
 
 # --- forgetting ---
@@ -217,13 +218,21 @@ def test_forgotten_rows_stay_for_the_figures(store: Store) -> None:
     assert set(look_up(store, "delivery", "state")) == {"erased"}
 
 
-def test_a_forgotten_mail_does_not_open_even_with_its_pack_and_keys(store: Store) -> None:
+def test_a_forgotten_mail_opens_with_no_other_key_and_its_place_is_told_no_more(store: Store) -> None:
     waiting = bring_one(store)
     (place,) = read_places(store, look_up(store, "delivery", "id"))
     forget_mails(store, [waiting.id], THEN)
     assert read_places(store, [place.id]) == ()
+    fresh = store.keys.seal(b"", bind_context(place.pack, place.entry.offset))
     with pytest.raises(MailTrouble):
-        open_mail(store, replace(place, wrapped_key=store.keys.seal(b"", b"").wrapped_key)) if place else None
+        open_mail(store, replace(place, wrapped_key=fresh.wrapped_key))
+
+
+def test_a_forgotten_mail_is_forgotten_in_every_mailbox_it_came_through(store: Store) -> None:
+    bring_in(store, make_mail("help"))
+    bring_in(store, make_mail("help"), mailbox="sales")
+    forget_mails(store, look_up(store, "message", "id"), THEN)
+    assert look_up(store, "delivery", "wrapped_key") == [None, None]
 
 
 def test_forgetting_again_finds_nothing(store: Store) -> None:
