@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 
 from flows.shared import At, end_partial, end_well, show_table
 from tasks.deciding import DecideCount, decide_mails
-from tasks.filing import file_mails
+from tasks.filing import FileCount, file_mails
 from tasks.guard import guarded
 from tasks.reading import ReadCount, read_mails
 from tasks.sending import SendCount, send_letters
@@ -27,12 +27,12 @@ def classify_and_reply(at: At = None) -> State[Any]:
     read = drain_reading()
     decided = drain_deciding(at)
     sent = drain_sending()
-    filed = file_mails()
+    filed = drain_filing()
     verdicts = count_verdicts(decided)
     if verdicts:
         rows = [{"verdict": word, "mails": count} for word, count in sorted(verdicts.items())]
         show_table("verdicts", rows, "What became of the mails of this run")
-    return tell_end(read, decided, sent, filed.postponed)
+    return tell_end(read, decided, sent, filed)
 
 
 def drain_reading() -> list[ReadCount]:
@@ -57,6 +57,14 @@ def drain_sending() -> list[SendCount]:
     return [*counts, count]
 
 
+def drain_filing() -> list[FileCount]:
+    """Until a round files nothing: what is left then waits for its next try."""
+    counts = [file_mails()]
+    while counts[-1].filed:
+        counts.append(file_mails())
+    return counts
+
+
 def count_verdicts(decided: list[DecideCount]) -> Counter[str]:
     total: Counter[str] = Counter()
     for count in decided:
@@ -64,12 +72,14 @@ def count_verdicts(decided: list[DecideCount]) -> Counter[str]:
     return total
 
 
-def tell_end(read: list[ReadCount], decided: list[DecideCount], sent: list[SendCount], unfiled: int) -> State[Any]:
+def tell_end(
+    read: list[ReadCount], decided: list[DecideCount], sent: list[SendCount], filed: list[FileCount]
+) -> State[Any]:
     """Whole, or partial with what stayed behind."""
     troubles = {
         "in quarantine": sum(count.quarantined for count in read),
         "to be tried again": sum(count.postponed for count in decided),
-        "not filed": unfiled,
+        "not filed": sum(count.postponed for count in filed),
         "of unknown fate": sum(count.unknown for count in sent),
     }
     down = next((count.error_code for count in sent if count.error_code), "")

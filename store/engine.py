@@ -56,6 +56,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
+def pass_over(chosen: sa.Select[Any]) -> sa.Select[Any]:
+    """On PostgreSQL, leave out rows that another worker is claiming just now, so that two never wait for one chunk and
+    the second goes away with nothing; SQLite has one writer and compiles this to nothing."""
+    return chosen.with_for_update(skip_locked=True, key_share=True)
+
+
 def insert_new(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert rows, passing over those whose unique key is there already; how many were new."""
     if not rows:

@@ -35,10 +35,19 @@ class Known:
     sent_on_ticket: tuple[datetime, ...]
 
 
-def gather_facts(engine: sa.Engine, mail: Mail, mailbox_id: int, *, number: str, quoted: str, since: datetime) -> Known:
-    """`number` comes from a valid token in the references, `quoted` from the subject; caps look back to `since`."""
+def gather_facts(
+    engine: sa.Engine, mail: Mail, mailbox_id: int, *, number: str, quoted: str, since: datetime, thread: int = 0
+) -> Known:
+    """`number` comes from a valid token in the references, `quoted` from the subject; caps look back to `since`.
+
+    `thread` is the mail's conversation: its ticket counts when the mail names none that we know.
+    """
     with reading(engine) as connection:
-        ticket = _find_named(connection, mail.references) or _find_number(connection, number)
+        ticket = (
+            _find_named(connection, mail.references)
+            or _find_number(connection, number)
+            or _find_overtaken(connection, mail, thread)
+        )
         bounced = mail.bounce.message_id if mail.bounce else ""
         return Known(
             mailbox=str(connection.execute(sa.select(mailboxes.c.name).where(mailboxes.c.id == mailbox_id)).scalar()),
@@ -62,6 +71,21 @@ def _find_named(connection: sa.Connection, references: Sequence[str]) -> TicketF
             if found is not None:
                 return _read_ticket(connection, tickets.c.id == found)
     return None
+
+
+def _find_overtaken(connection: sa.Connection, mail: Mail, thread: int) -> TicketFacts | None:
+    """The ticket that a later mail of the same sender and thread has opened: it was decided before this one.
+
+    Another mail under this one's own Message-ID is no answer to it.
+    """
+    query = (
+        sa.select(messages.c.ticket_id)
+        .join(contacts, contacts.c.id == messages.c.contact_id)
+        .where(messages.c.conversation_id == thread, messages.c.ticket_id.is_not(None))
+        .where(contacts.c.address == mail.sender.address, messages.c.header_id != mail.message_id)
+    )
+    found = connection.execute(query.order_by(messages.c.id.desc()).limit(1)).scalar()
+    return None if found is None else _read_ticket(connection, tickets.c.id == found)
 
 
 def _find_number(connection: sa.Connection, number: str) -> TicketFacts | None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from store.engine import reading, writing
+from store.engine import pass_over, reading, writing
 from store.facts import letters
 from store.intake import deliveries
 from store.memory import Store
@@ -48,7 +48,7 @@ def claim_filings(
     chosen = sa.select(filings.c.id).where(free).order_by(filings.c.id).limit(limit)
     take = (
         sa.update(filings)
-        .where(filings.c.id.in_(chosen.scalar_subquery()), free)
+        .where(filings.c.id.in_(pass_over(chosen).scalar_subquery()), free)
         .values(claimed_by=token, claimed_until=now + lease)
         .returning(filings.c.id)
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from desk.facts import Arrival
-from store.engine import changed, insert_new, insert_once, reading, writing
+from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
 from store.keys import Sealed
 from store.mailboxes import Cursor, extend_lease, mailboxes, move_cursor
 from store.memory import Store
@@ -179,7 +179,7 @@ def claim_deliveries(store: Store, token: str, now: datetime, lease: timedelta, 
     chosen = sa.select(deliveries.c.id).where(free).order_by(deliveries.c.id).limit(limit)
     take = (
         sa.update(deliveries)
-        .where(deliveries.c.id.in_(chosen.scalar_subquery()), free)
+        .where(deliveries.c.id.in_(pass_over(chosen).scalar_subquery()), free)
         .values(claimed_by=token, claimed_until=now + lease, attempts=deliveries.c.attempts + 1)
         .returning(deliveries.c.id)
     )

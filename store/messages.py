@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from desk.mail import Mail
-from store.engine import changed, insert_new, insert_once, reading, writing
+from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
 from store.intake import Claimed, deliveries
 from store.memory import Store
 from store.tables import Contact, Conversation, ConversationRef, Message, Quarantine, Tombstone, table
@@ -226,7 +226,7 @@ def claim_conversations(store: Store, token: str, now: datetime, lease: timedelt
     )
     take = (
         sa.update(conversations)
-        .where(conversations.c.id.in_(chosen.scalar_subquery()), free)
+        .where(conversations.c.id.in_(pass_over(chosen).scalar_subquery()), free)
         .values(claimed_by=token, claimed_until=now + lease, attempt=conversations.c.attempt + 1)
         .returning(conversations.c.id)
     )

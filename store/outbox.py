@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from desk.errors import ClaimLost
-from store.engine import changed, reading, writing
+from store.engine import changed, pass_over, reading, writing
 from store.facts import letters, recipients
 from store.memory import Store
 
@@ -42,7 +42,7 @@ def claim_letters(store: Store, token: str, now: datetime, lease: timedelta, lim
     chosen = sa.select(letters.c.id).where(free).order_by(letters.c.id).limit(limit)
     take = (
         sa.update(letters)
-        .where(letters.c.id.in_(chosen.scalar_subquery()), free)
+        .where(letters.c.id.in_(pass_over(chosen).scalar_subquery()), free)
         .values(claimed_by=token, claimed_until=now + lease)
         .returning(letters.c.id)
     )

@@ -207,6 +207,7 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, now: datetime) -> Facts:
         number=_read_token(desk, mail),
         quoted=find_number(mail.subject) or "",
         since=now - _widest_cap(policy),
+        thread=waiting.conversation_id,
     )
     verified = trust is Trust.VERIFIED
     return Facts(

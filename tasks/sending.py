@@ -6,6 +6,7 @@ import random
 import smtplib
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,7 @@ from prefect.logging import get_run_logger
 
 from blocks import SmtpServer, read_limit
 from blocks.base import load_block
-from desk.errors import ClaimLost, ConnectionTrouble
+from desk.errors import ClaimLost, ConnectionTrouble, NetworkTrouble
 from store.memory import Store
 from store.outbox import Outgoing, begin_sending, claim_letters, end_sending, mark_unknown, release_letters
 from tasks.alarm import end_trouble, tell_trouble
@@ -96,19 +97,32 @@ def send_letters() -> SendCount:
 
 
 def _send_all(store: Store, letters: tuple[Outgoing, ...], claim: timedelta, most: int) -> list[str]:
-    """One connection for as many letters as it bears; a broken one is opened again."""
+    """One connection for as many letters as it bears; a broken one is opened again.
+
+    Raises NetworkTrouble when a connection bears none. The letter that it broke on waits, lest it hold up the others.
+    """
     states: list[str] = []
-    rest = list(letters)
     server = load_block(SmtpServer, DESK)
-    while rest:
-        try:
-            with server.connect() as client:
-                while rest and client.sock is not None:
-                    states.append(_send_one(store, client, rest[0], claim, most))
-                    rest.pop(0)
-        except smtplib.SMTPServerDisconnected:
-            states.append("queued")  # before DATA: the letter is untouched and waits for the next round
-            rest.pop(0)
+    while rest := letters[len(states) :]:
+        borne = _send_over(store, server, rest, claim, most)
+        if not borne:
+            now = datetime.now(UTC)
+            end_sending(store, rest[0], "queued", {}, now, next_try=now + FIRST_RETRY, error_code="hung-up")
+            raise NetworkTrouble("the server hangs up before it takes a letter")
+        states += borne
+    return states
+
+
+def _send_over(
+    store: Store, server: SmtpServer, letters: tuple[Outgoing, ...], claim: timedelta, most: int
+) -> list[str]:
+    """States of the letters that one connection bore; it may break before DATA of the next, which is then untouched."""
+    states: list[str] = []
+    with suppress(smtplib.SMTPServerDisconnected), server.connect() as client:
+        for letter in letters:
+            if client.sock is None:
+                break
+            states.append(_send_one(store, client, letter, claim, most))
     return states
 
 
@@ -117,6 +131,7 @@ def _send_one(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: timed
     try:
         attempt = try_letter(store, client, letter, claim)
     except ClaimLost:
+        _start_over(client)
         return "lost"
     state, next_try = attempt.state, None
     if state == "queued" and letter.attempts + 1 >= most:
@@ -124,7 +139,16 @@ def _send_one(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: timed
     if state == "queued":
         next_try = datetime.now(UTC) + space_retry(letter.attempts)
     end_sending(store, letter, state, attempt.results, datetime.now(UTC), next_try=next_try, error_code=attempt.code)
+    if state != "sent":
+        _start_over(client)
     return state
+
+
+def _start_over(client: smtplib.SMTP) -> None:
+    """Forget a letter half told, or the server refuses the next one's MAIL as out of order (503, RFC 5321 §4.1.4)."""
+    with suppress(smtplib.SMTPServerDisconnected):
+        if client.sock is not None:
+            client.rset()
 
 
 def try_letter(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: timedelta) -> Attempt:
@@ -133,14 +157,14 @@ def try_letter(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: time
     if limit and len(letter.body) > limit:
         return Attempt("refused", dict.fromkeys(letter.recipients, ("refused", "552")), "too-large")
     code, _ = client.mail(letter.sender)
+    if code == 421:
+        raise smtplib.SMTPServerDisconnected("421")  # it closes the connection, whatever the letter (RFC 5321 §3.8)
     if code != 250:
-        client.rset()
         return _read_reply(code, letter)
     replies = {one: client.rcpt(one)[0] for one in letter.recipients}
     taken = [one for one, reply in replies.items() if reply in (250, 251)]
     results = {one: _read_code(reply) for one, reply in replies.items() if one not in taken}
     if not taken:
-        client.rset()
         waiting = any(state == "queued" for state, _ in results.values())
         return Attempt("queued" if waiting else "refused", results, "recipients")
     begin_sending(store, letter, datetime.now(UTC) + claim)

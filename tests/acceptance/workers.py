@@ -43,8 +43,8 @@ OPENINGS = (
     ("Invoice", "Hello,\n\nOur invoice shows another amount than the quote that we signed in September."),
 )
 REPLIES = (
-    "Bonjour,\n\nUn complément à ma demande : cela concerne trois classes.\n\nCordialement",
-    "Hello,\n\nOne more detail about my request: it concerns three classes.\n\nKind regards",
+    "Bonjour,\n\nEt mon mot de passe est refusé aussi quand je me connecte à e-carnet depuis chez moi.",
+    "Hello,\n\nMy password is refused too when I sign in to e-carnet from home.",
 )
 FRAME = """\
 Authentication-Results: mx.atelier.example; spf=pass smtp.mailfrom={sender}; dmarc=pass header.from={domain}

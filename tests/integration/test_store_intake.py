@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from desk.errors import ClaimLost, ConfigurationError
+from desk.facts import Arrival
 from store.intake import Oversized, claim_deliveries, keep_batch, open_mail, quarantine_delivery
 from store.mailboxes import Account, end_sync, lease_mailbox, list_mailboxes, open_cursor, register_mailbox
 from store.memory import Store
@@ -72,6 +74,25 @@ def test_a_batch_without_mails_writes_no_pack(store: Store, mailbox: int) -> Non
     assert keep_mails(store, mailbox, make_batch(withheld=[7])) == 0
     assert list(store.packs.list_packs()) == []
     assert look_up(store, "folder", "last_uid") == [7]
+
+
+@pytest.mark.parametrize(
+    ("arrival", "history_before", "kept_as"),
+    [
+        (Arrival.LIVE, None, "live"),
+        (Arrival.LIVE, NOW, "live"),
+        (Arrival.BACKFILL, NOW, "backfill"),
+        (Arrival.LIVE, NOW + timedelta(seconds=1), "history"),
+        (Arrival.BACKFILL, NOW + timedelta(seconds=1), "history"),
+    ],
+)
+def test_what_lay_there_before_the_desk_came_is_history(
+    store: Store, mailbox: int, arrival: Arrival, history_before: datetime | None, kept_as: str
+) -> None:
+    settings: dict[str, Any] = {"token": "intake", "now": NOW, "lease": LEASE}
+    cursor = take_mailbox(store, mailbox)
+    keep_batch(store, mailbox, cursor, make_batch(1), **settings, arrival=arrival, history_before=history_before)
+    assert [one.arrival for one in claim_deliveries(store, "reader", NOW, LEASE, 10)] == [kept_as]
 
 
 def test_the_cursor_never_goes_back(store: Store, mailbox: int) -> None:

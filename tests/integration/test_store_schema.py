@@ -47,7 +47,7 @@ HARMLESS = {
     "decision": (
         "verdict", "reason", "rule", "policy_version", "trust", "category", "priority", "language", "source",
     ),
-    "delivery": ("folder", "key_id", "state", "claimed_by"),
+    "delivery": ("folder", "arrival", "key_id", "state", "claimed_by"),
     "digest_issue": ("reader", "period", "figures"),
     "event": ("word", "status"),
     "filing": ("action", "folder", "state", "claimed_by"),
@@ -60,7 +60,7 @@ HARMLESS = {
     "mailbox": (
         "block_id", "name", "host", "user", "address", "after_intake", "status", "error_code", "remedy", "lease_token",
     ),
-    "message": ("kind", "evidence", "state", "verdict", "reason", "category"),
+    "message": ("kind", "evidence", "arrival", "state", "verdict", "reason", "category"),
     "meta": ("key", "value"),
     "pack": ("name",),
     "quarantine": ("cause", "incident"),
