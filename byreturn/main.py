@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,15 +38,16 @@ def main() -> None:
 
 @app.command()
 def setup() -> None:
-    """Make what is missing: desk keys, and the alarms once there is an alert channel; then say what is left."""
+    """Make what one machine can do without being told, and the alarms; then say what is left to fill in."""
     from byreturn.doctor import examine
     from deployments.automations import install_automations
-    from deployments.setup import keep_keys
+    from deployments.setup import fill_gaps
 
-    if keep_keys():
-        CONSOLE.print(
-            "New desk keys: export them now with `byreturn keys export FILE` and lock the file away."
-        )
+    made = fill_gaps(Path(os.environ.get("BYRETURN_HOME", ".byreturn")))
+    for slug in made:
+        CONSOLE.print(f"Made {slug}/byreturn.")
+    if "byreturn-desk-keys" in made:
+        CONSOLE.print("The desk keys are new: export them now with `byreturn keys export FILE`, lock the file away.")
     findings = examine()
     if any(one.what.endswith("alert-channel") and one.ok for one in findings):
         CONSOLE.print(f"Alarms: {', '.join(install_automations())}.")

@@ -61,25 +61,26 @@ def choose_port() -> int:
 
 
 def load_environment(path: Path) -> None:
-    """Read `.env`, made once with fresh secrets: API auth and the key that encrypts blocks."""
-    if not path.exists():
-        write_environment(path)
+    """Read `.env`; what it lacks of API auth and the key that encrypts blocks is made, once."""
+    complete_environment(path)
     for line in path.read_text(encoding="ascii").splitlines():
         name, found, value = line.partition("=")
         if found and not line.startswith("#"):
             os.environ.setdefault(name.strip(), value.strip())
 
 
-def write_environment(path: Path) -> None:
-    auth = f"admin:{secrets.token_urlsafe(18)}"
-    lines = [
-        "# Made by `make up`. Losing the encryption key loses every saved block.",
-        f"PREFECT_SERVER_API_AUTH_STRING={auth}",
-        f"PREFECT_API_AUTH_STRING={auth}",
-        f"PREFECT_SERVER_ENCRYPTION_KEY={Fernet.generate_key().decode()}",
-    ]
+def complete_environment(path: Path) -> None:
+    """Append the secrets that are not there yet; never change one. Losing the encryption key loses every block."""
     path.touch(mode=0o600)
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+    known = path.read_text(encoding="ascii")
+    auth = f"admin:{secrets.token_urlsafe(18)}"
+    made = {
+        "PREFECT_SERVER_API_AUTH_STRING": auth,
+        "PREFECT_API_AUTH_STRING": auth,
+        "PREFECT_SERVER_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+    }
+    with path.open("a", encoding="ascii") as file:
+        file.writelines(f"{name}={value}\n" for name, value in made.items() if f"{name}=" not in known)
 
 
 def start_house(stack: ExitStack, port: int) -> None:
@@ -116,12 +117,12 @@ def deploy_flows() -> None:
     """Block types, work pool, deployments and automations; everything again is fine."""
     from blocks import AlertChannel
     from deployments.automations import install_automations
-    from deployments.setup import has_block, keep_keys
+    from deployments.setup import fill_gaps, has_block
 
     call_prefect("block", "register", "-m", "blocks")
     call_prefect("work-pool", "create", POOL, "--type", "process", "--overwrite")
     call_prefect("--no-prompt", "deploy", "--all")
-    keep_keys()
+    fill_gaps(HOME)
     if has_block(AlertChannel):
         install_automations()
     else:
@@ -150,3 +151,4 @@ def show_address(port: int, embedded: bool) -> None:
     if embedded:
         CONSOLE.print("The sample mails wait in two embedded mailboxes: Deployments → sync-inbox → Run → Quick run.")
     CONSOLE.print(f"Letters appear in {HOME / 'letters'}, logs in {HOME}.")
+    CONSOLE.print(f"For `byreturn` in another terminal: export PREFECT_API_URL=http://127.0.0.1:{port}/api")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,24 @@ def save_blocks(setup: Setup) -> None:
     (setup.mistral or MistralApi()).save(DESK, overwrite=True)
     channel = AlertChannel(smtp=setup.smtp, recipients=list(setup.recipients), webhook_url=SecretStr(setup.webhook_url))
     channel.save(DESK, overwrite=True)
+
+
+def fill_gaps(home: Path) -> tuple[str, ...]:
+    """Save what a desk on one machine can do without being told: keys, a local database and packs, no Mistral.
+
+    `home` is where the local files go. Returns the block types that were made; nothing that is there is changed.
+    """
+    folder = home.absolute()
+    gaps: tuple[tuple[type[DeskBlock], Callable[[], DeskBlock]], ...] = (
+        (DeskKeys, DeskKeys.generate),
+        (Database, lambda: Database(url=SecretStr(f"sqlite:///{folder / 'desk.db'}"))),
+        (PackStorage, lambda: PackStorage(url=str(folder / "packs"))),
+        (MistralApi, MistralApi),
+    )
+    missing = [(kind, make) for kind, make in gaps if not has_block(kind)]
+    for _, make in missing:
+        make().save(DESK)
+    return tuple(kind.get_block_type_slug() for kind, _ in missing)
 
 
 def keep_keys() -> bool:

@@ -56,10 +56,12 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def pass_over(chosen: sa.Select[Any]) -> sa.Select[Any]:
-    """On PostgreSQL, leave out rows that another worker is claiming just now, so that two never wait for one chunk and
-    the second goes away with nothing; SQLite has one writer and compiles this to nothing."""
-    return chosen.with_for_update(skip_locked=True, key_share=True)
+def pass_over(chosen: sa.Select[tuple[int]]) -> sa.Select[tuple[int]]:
+    """These ids, on PostgreSQL without the rows that another worker is claiming just now: it would wait for them and
+    then go away with nothing. As a CTE, which is evaluated once, or its LIMIT would count anew for each row.
+    """
+    free = chosen.with_for_update(skip_locked=True, key_share=True).cte("free")
+    return sa.select(free.c.id)
 
 
 def insert_new(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:

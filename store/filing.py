@@ -48,7 +48,7 @@ def claim_filings(
     chosen = sa.select(filings.c.id).where(free).order_by(filings.c.id).limit(limit)
     take = (
         sa.update(filings)
-        .where(filings.c.id.in_(pass_over(chosen).scalar_subquery()), free)
+        .where(filings.c.id.in_(pass_over(chosen)), free)
         .values(claimed_by=token, claimed_until=now + lease)
         .returning(filings.c.id)
     )

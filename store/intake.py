@@ -179,7 +179,7 @@ def claim_deliveries(store: Store, token: str, now: datetime, lease: timedelta, 
     chosen = sa.select(deliveries.c.id).where(free).order_by(deliveries.c.id).limit(limit)
     take = (
         sa.update(deliveries)
-        .where(deliveries.c.id.in_(pass_over(chosen).scalar_subquery()), free)
+        .where(deliveries.c.id.in_(pass_over(chosen)), free)
         .values(claimed_by=token, claimed_until=now + lease, attempts=deliveries.c.attempts + 1)
         .returning(deliveries.c.id)
     )

@@ -226,7 +226,7 @@ def claim_conversations(store: Store, token: str, now: datetime, lease: timedelt
     )
     take = (
         sa.update(conversations)
-        .where(conversations.c.id.in_(pass_over(chosen).scalar_subquery()), free)
+        .where(conversations.c.id.in_(pass_over(chosen)), free)
         .values(claimed_by=token, claimed_until=now + lease, attempt=conversations.c.attempt + 1)
         .returning(conversations.c.id)
     )

@@ -42,7 +42,7 @@ def claim_letters(store: Store, token: str, now: datetime, lease: timedelta, lim
     chosen = sa.select(letters.c.id).where(free).order_by(letters.c.id).limit(limit)
     take = (
         sa.update(letters)
-        .where(letters.c.id.in_(pass_over(chosen).scalar_subquery()), free)
+        .where(letters.c.id.in_(pass_over(chosen)), free)
         .values(claimed_by=token, claimed_until=now + lease)
         .returning(letters.c.id)
     )

@@ -133,7 +133,7 @@ class Conversation(SQLModel, table=True):
 
 
 class ConversationRef(SQLModel, table=True):
-    """A Message-ID seen in a conversation, as keyed digest."""
+    """A Message-ID seen in a conversation, as digest: threads hold together when the mail is anonymised."""
 
     __tablename__ = "conversation_ref"
     ref: str = Field(primary_key=True)

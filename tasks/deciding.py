@@ -289,7 +289,7 @@ def _fill_slots(
         "requester_organisation": facts.organisation.name if facts.organisation else "",
         "number": number,
         "subject": mail.subject,
-        "received_at": waiting.received_at,
+        "received_at": mail.date or waiting.received_at,  # the day that its writer remembers
         "respond_by": opened.respond_by if opened else None,
         "timezone": policy.calendar.timezone,
         "retention_days": policy.retention.mails.days,

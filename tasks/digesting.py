@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from desk.plan import Purpose
 from desk.policy import Policy, Reader
 from letters.compose import Part, compose_letter
 from letters.render import render_letter
+from letters.words import say_word
 from reports.chart import draw_chart
 from reports.digest import Digest, count_ledger
 from reports.page import digest_slots
@@ -70,10 +71,16 @@ def find_reader(policy: Policy, name: str) -> Reader:
 
 
 def count_period(store: Store, reader: Reader, span: Period, now: datetime) -> tuple[Digest, Ledger]:
-    ledger = read_ledger(store, span.start, span.end)
+    ledger = name_categories(read_ledger(store, span.start, span.end), reader.language)
     earlier = tuple(read_ledger(store, one.start, one.end) for one in weeks_before(span))
     teams = frozenset(reader.teams) or None
     return count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone), ledger
+
+
+def name_categories(ledger: Ledger, language: str) -> Ledger:
+    """Categories in the reader's words."""
+    named = tuple(replace(one, category=say_word(one.category, language)) for one in ledger.tickets)
+    return replace(ledger, tickets=named)
 
 
 def write_digest(policy: Policy, reader: Reader, digest: Digest, ledger: Ledger, now: datetime) -> ReadyLetter:

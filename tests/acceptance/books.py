@@ -44,9 +44,17 @@ class Books:
 
 def read_books(scene: Scene, mails: Sequence[Written]) -> Books:
     store = scene.store
-    found = [read_rows(store, name) for name in ("delivery", "message", "decision", "ticket", "letter", "filing")]
-    laid = (raw for name in MAILBOXES for raw in read_folder(scene.imap, name, "Drafts").values())
-    return Books(mails, *found, count_ids(one.raw for one in scene.sink.accepted), count_ids(laid))
+    return Books(
+        mails=mails,
+        deliveries=read_rows(store, "delivery"),
+        messages=read_rows(store, "message"),
+        decisions=read_rows(store, "decision"),
+        tickets=read_rows(store, "ticket"),
+        letters=read_rows(store, "letter"),
+        filings=read_rows(store, "filing"),
+        reached=count_ids(one.raw for one in scene.sink.accepted),
+        laid=count_ids(raw for name in MAILBOXES for raw in read_folder(scene.imap, name, "Drafts").values()),
+    )
 
 
 def read_rows(store: Store, name: str) -> Sequence[Row]:

@@ -218,8 +218,8 @@ def start_pair(home: Path) -> Iterator[tuple[subprocess.Popen[str], ...]]:
 
 def work_along() -> None:
     """Run the flow until nothing waits; rounds and decided mails of this process go to stdout."""
+    from classifiers.local import load_classifier
     from flows.classify_and_reply import classify_and_reply
-    from tasks.judging import load_classifier
     from tasks.opening import open_store
 
     store, said = open_store(), []
