@@ -6,6 +6,7 @@ import email
 import email.policy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from rich.table import Table
 
 from demo.samples import Sample
 from demo.servers import ImapServer, read_folder
+from store.ledgers import read_ledger
 from store.memory import Store
 from store.views import MailView, list_letters, list_mails
 
+STORY = (datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 2, 1, tzinfo=UTC))
 COMPARED = ("kind", "category", "priority", "verdict", "reason", "ticket")
 
 
@@ -74,6 +77,7 @@ def show_summary(
     console.print(_draw_letters(store))
     letters = read_letters(home / "letters")
     show_letters(console, letters)
+    show_rings(console, store)
     write_drafts(home / "drafts", imap)
     files = write_digest(home / "digest", letters)
     console.print("\n[bold]Where to look[/bold]")
@@ -120,6 +124,16 @@ def show_letters(console: Console, letters: tuple[EmailMessage, ...]) -> None:
     console.print("\n[bold]Letters sent[/bold]")
     for number, letter in enumerate(letters, 1):
         console.print(f"  {number:06}.eml  {letter['To']!s:<42.42} {letter['Subject']!s:.90}", markup=False)
+
+
+def show_rings(console: Console, store: Store) -> None:
+    """Who was rung for which ticket."""
+    rung: dict[str, list[str]] = {}
+    for ring in read_ledger(store, *STORY).rings:
+        rung.setdefault(ring.ticket, []).append(str(ring.level))
+    console.print("\n[bold]Escalations[/bold]")
+    for ticket, levels in rung.items():
+        console.print(f"  {ticket}  levels rung: {', '.join(levels)}")
 
 
 def write_drafts(folder: Path, imap: ImapServer) -> None:

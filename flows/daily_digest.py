@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect import flow
@@ -30,11 +30,11 @@ def daily_digest(
     Args:
         readers: Names from policy.yaml. Empty: every reader, each for the last period of their own that is over.
         first_day: With a last day: a digest of this range of days.
-        last_day: The last day of the range, included.
+        last_day: The last day of the range, included; it must be over.
         at: Rehearsal: decide as if it were this moment. Empty: now.
     """
     policy = open_policy()
-    period = choose_period(first_day, last_day, policy.calendar.timezone)
+    period = choose_period(first_day, last_day, policy.calendar.timezone, at or datetime.now(UTC))
     names = [find_reader(policy, name).name for name in readers] or [one.name for one in policy.digest.readers]
     done = [make_digest(name, at, period) for name in names]
     made = [one for one in done if one.made]
@@ -46,10 +46,16 @@ def daily_digest(
     return end_partial(f"{said}; SMTP: {down}") if down else end_well(said)
 
 
-def choose_period(first_day: date | None, last_day: date | None, timezone: str) -> Period | None:
-    """The range asked for; None for each reader's own. Raises ConfigurationError when only one end is given."""
+def choose_period(first_day: date | None, last_day: date | None, timezone: str, now: datetime) -> Period | None:
+    """The range asked for; None for each reader's own. Raises ConfigurationError when an end is missing or to come.
+
+    A digest is made once: one of a day that is not over would take the place of that day's own.
+    """
     if first_day is None and last_day is None:
         return None
     if first_day is None or last_day is None:
         raise ConfigurationError("a range needs a first and a last day")
-    return range_period(first_day, last_day, timezone)
+    period = range_period(first_day, last_day, timezone)
+    if period.end > now:
+        raise ConfigurationError("the range is not over yet", remedy="Choose a last day that is.")
+    return period

@@ -32,7 +32,8 @@ def _open_sqlite(url: sa.URL) -> sa.Engine:
 
 def _set_pragmas(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000"):
+    # secure_delete: what is erased must not stay readable in pages that are no longer used
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "busy_timeout=30000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

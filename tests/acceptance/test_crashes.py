@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from demo.stay import POOL, call_prefect
+from store.engine import writing
 from store.memory import Store
 from tests.acceptance.books import find_flaws
 from tests.acceptance.scene import House, Scene, open_house
@@ -19,13 +23,15 @@ from tests.acceptance.workers import (
     Written,
     has_ended,
     hire_crew,
+    hold_letter,
     is_settled,
     kill_run,
     order_run,
     wait_until,
+    write_mail,
     write_mails,
 )
-from tests.stores import count_rows
+from tests.stores import count_rows, tables
 
 # No run but those that a test orders: neither the schedules' nor the one that new mail sets off.
 ON_ORDER = {
@@ -33,6 +39,8 @@ ON_ORDER = {
     "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
 }
 THREADS = 150
+ANSWERED, DRAFTED = (0, 1, 4), (2, 3, 7)  # threads whose openings the desk answers itself, and whose it drafts to
+HELD = 40  # the letter that the SMTP server takes and never acknowledges
 TWO_MINUTES = 120
 
 
@@ -44,15 +52,6 @@ class Shift:
     crew: Crew
     store: Store
     mails: Sequence[Written]
-
-    def decided(self) -> int:
-        return count_rows(self.store, "message", state="decided")
-
-    def sent(self) -> int:
-        return len(self.scene.sink.accepted)
-
-    def unknown(self) -> int:
-        return count_rows(self.store, "letter", state="unknown")
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +65,11 @@ def house() -> Iterator[House]:
 
 
 @pytest.fixture
-def shift(request: pytest.FixtureRequest, scene: Scene, tmp_path: Path) -> Iterator[Shift]:
-    """A policy's claim (seconds, as the parameter says), mails brought in, a worker at work."""
+def shift(
+    request: pytest.FixtureRequest, scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shift]:
+    """Mails brought in, a worker at work; the parameter is how long the policy's claims last."""
+    monkeypatch.setattr(scene.sink, "handle_DATA", hold_letter(scene.sink, HELD))
     mails = write_mails(THREADS, datetime.now(UTC))
     scene.deliver(one.raw for one in mails)
     scene.sync()
@@ -97,15 +99,103 @@ def start_again(shift: Shift, seconds: float) -> list[UUID]:
     return runs
 
 
-@pytest.mark.parametrize("shift", ["60s"], indirect=True)
-def test_run_and_worker_killed_while_deciding(shift: Shift) -> None:
-    first = order_run()
-    wait_until(lambda: shift.decided() > 20, 60, "the first decisions")
-    kill_run(first)
-    shift.crew.kill()
-    assert 20 < shift.decided() < len(shift.mails)
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """When to kill, whom, and how many letters are then of unknown fate: what was in flight."""
 
-    shift.crew.start()
+    has_come: Callable[[Shift], bool]
+    worker_too: bool
+    unknown: int = 0
+
+
+def is_deciding(shift: Shift) -> bool:
+    return count_rows(shift.store, "message", state="decided") > 20
+
+
+def is_sending(shift: Shift) -> bool:
+    """The server has a letter whole, and will never say so."""
+    return len(shift.scene.sink.accepted) == HELD
+
+
+CRASHES = {
+    "run and worker, while deciding": ("60s", Crash(is_deciding, worker_too=True)),
+    "run and worker, while sending": ("10s", Crash(is_sending, worker_too=True, unknown=1)),
+    "run alone, while deciding": ("10s", Crash(is_deciding, worker_too=False)),
+}
+
+
+def strike(shift: Shift, crash: Crash) -> UUID:
+    """Order a run and kill it in the middle; its worker after it, if that is to die too."""
+    run = order_run()
+    wait_until(lambda: crash.has_come(shift), 60, "the moment to strike")
+    kill_run(run)
+    if crash.worker_too:
+        shift.crew.kill()
+    return run
+
+
+@pytest.mark.parametrize(("shift", "crash"), CRASHES.values(), ids=CRASHES, indirect=["shift"])
+def test_after_sigkill_nothing_is_lost_nothing_is_twice_and_the_desk_goes_on(shift: Shift, crash: Crash) -> None:
+    killed = strike(shift, crash)
+    assert not is_settled(shift.store)
+    if crash.worker_too:
+        shift.crew.start()
     start_again(shift, TWO_MINUTES)
     assert find_flaws(shift.scene, shift.mails) == {}
-    assert shift.unknown() == 0
+    assert count_rows(shift.store, "letter", state="unknown") == crash.unknown
+    assert crash.worker_too or read_run(killed).state.is_crashed()
+
+
+def test_a_letter_that_another_worker_took_over_does_not_spoil_the_next(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = scene.sink.handle_RCPT
+
+    async def take_over(*said: Any) -> str:
+        if not scene.sink.accepted:
+            await asyncio.to_thread(steal_letter, scene.store)
+        return await answer(*said)
+
+    monkeypatch.setattr(scene.sink, "handle_RCPT", take_over)
+    bring_in(scene, *ANSWERED)
+    scene.work()
+    assert [one.state for one in scene.letters] == ["queued", "sent", "sent"]
+
+
+def steal_letter(store: Store) -> None:
+    """Another worker claims the first letter, as if ours had lapsed."""
+    letter = tables()["letter"]
+    first = sa.update(letter).where(letter.c.id == 1)
+    with writing(store.engine) as connection:
+        connection.execute(first.values(claimed_by="other", claimed_until=datetime.now(UTC) + timedelta(hours=1)))
+
+
+def test_a_server_that_hangs_up_on_every_letter_ends_the_run_and_the_outbox_waits(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang_up(server: Any, *_: Any) -> str:
+        server.transport.abort()
+        return "421 4.3.2 Going down"
+
+    monkeypatch.setattr(scene.sink, "handle_MAIL", hang_up)
+    bring_in(scene, *ANSWERED)
+    assert "SMTP: network" in str(scene.work().message)
+    assert [one.state for one in scene.letters] == ["queued"] * 3
+
+    monkeypatch.undo()
+    scene.work()
+    assert [one.state for one in scene.letters] == ["queued", "sent", "sent"]  # the first waits for its next try
+
+
+def test_one_run_files_more_than_a_chunk(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tasks.filing.CHUNK", 1)
+    bring_in(scene, *DRAFTED)
+    scene.work()
+    assert [one.state for one in scene.letters if one.purpose == "draft"] == ["drafted"] * 3
+    assert is_settled(scene.store)
+
+
+def bring_in(scene: Scene, *threads: int) -> None:
+    """The openings of these threads."""
+    scene.deliver(write_mail(one, 0, datetime.now(UTC)).raw for one in threads)
+    scene.sync()

@@ -6,18 +6,20 @@ until nothing waits, and says as JSON what it did.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -25,6 +27,7 @@ from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
 
 from demo.house import end_process
+from demo.servers import SmtpSink
 from demo.stay import POOL
 from store.memory import Store
 from tests.stores import count_rows
@@ -197,6 +200,19 @@ def kill_run(run_id: UUID) -> None:
     place = read_run(run_id).infrastructure_pid
     assert place is not None
     os.kill(int(place.rpartition(":")[2]), signal.SIGKILL)
+
+
+def hold_letter(sink: SmtpSink, number: int) -> Callable[..., Awaitable[str]]:
+    """A handler of DATA that takes letter `number` and never says so; all others it acknowledges."""
+    answer = sink.handle_DATA
+
+    async def hold(*said: Any) -> str:
+        replied = await answer(*said)
+        if len(sink.accepted) == number:
+            await asyncio.Event().wait()  # aiosmtpd ends it with the connection
+        return replied
+
+    return hold
 
 
 @contextmanager

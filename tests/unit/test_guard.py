@@ -75,8 +75,7 @@ def fail_while_failing() -> None:
 
 
 def break_unique_key() -> None:
-    engine = sa.create_engine("sqlite://")
-    with engine.connect() as connection:
+    with sa.create_engine("sqlite://", poolclass=sa.NullPool).connect() as connection:
         connection.execute(sa.text("CREATE TABLE contact (address TEXT UNIQUE)"))
         for _ in range(2):
             connection.execute(sa.text("INSERT INTO contact VALUES (:address)"), {"address": ADDRESS})
