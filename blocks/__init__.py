@@ -5,10 +5,12 @@
 
 from blocks.alert import AlertChannel
 from blocks.base import Checked, DeskBlock, list_blocks, load_block
-from blocks.credentials import PasswordCredentials
+from blocks.credentials import Credentials, PasswordCredentials
 from blocks.database import Database
+from blocks.gmail import GoogleService, GoogleUser
 from blocks.imap import ImapMailbox
 from blocks.keys import DeskKeys, KeySet
+from blocks.microsoft import MicrosoftApp, MicrosoftUser
 from blocks.mistral import MistralApi
 from blocks.packs import PackStorage
 from blocks.smtp import SmtpServer, read_limit
@@ -16,11 +18,16 @@ from blocks.smtp import SmtpServer, read_limit
 __all__ = [
     "AlertChannel",
     "Checked",
+    "Credentials",
     "Database",
     "DeskBlock",
     "DeskKeys",
+    "GoogleService",
+    "GoogleUser",
     "ImapMailbox",
     "KeySet",
+    "MicrosoftApp",
+    "MicrosoftUser",
     "MistralApi",
     "PackStorage",
     "PasswordCredentials",

@@ -75,6 +75,8 @@ ANSWERS: tuple[tuple[str, Answer], ...] = (
     (r"\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED)\]|(authenticate|login|authentication) failed"
      r"|authentication unsuccessful|credentials|password|^53[0458]|\b5\.7\.[389]\b",
      REFUSED),
+    (r"(unsupported|invalid) authentication mechanism|^504",
+     Answer(ConfigurationError, "does not take this kind of sign-in", "Choose another kind of credential block.")),
     (r"does not exist|NONEXISTENT|TRYCREATE|mailbox not found",
      Answer(ConfigurationError, "has no such folder", "Create it in the mailbox or correct its name.")),
     (r"STARTTLS|AUTH extension not supported|No suitable authentication",
@@ -109,12 +111,17 @@ def read_answer(text: str, otherwise: Answer = UNCLEAR) -> Answer:
 
 
 def read_failure(failure: Exception, place: str, otherwise: Answer = UNCLEAR) -> ByreturnError:
-    """The error of the house for any exception of imaplib, smtplib, ssl or socket."""
+    """The error of the house for any exception of imaplib, smtplib, ssl or socket.
+
+    `otherwise` stands for what no table knows; at sign-in it also tells how this kind of credential is mended.
+    """
     # IMAPClient calls everything at login a LoginError, a lost connection too; its context is the true one
     origin = failure.__context__ if isinstance(failure, LoginError) else failure
     answer = read_answer(tell_failure(failure)) if isinstance(failure, MAIL_ERRORS) else UNCLEAR
     if answer is UNCLEAR:
         answer = next((known for kind, known in FAILURES if isinstance(origin, kind)), otherwise)
+    if answer is REFUSED and otherwise.error is SignInRefused:
+        answer = otherwise
     return answer.raised_at(place)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar, cast
 
 from prefect.blocks.core import Block
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from pydantic import ConfigDict, ValidationError
 
 from desk.errors import BlockError
@@ -53,6 +54,22 @@ def list_blocks(kind: type[DeskBlock]) -> tuple[str, ...]:
     with get_client(sync_client=True) as client:
         documents = client.read_block_documents_by_type(kind.get_block_type_slug(), include_secrets=False)
     return tuple(sorted(document.name for document in documents if document.name))
+
+
+def swap_secret(block: DeskBlock, field: str, used: str, fresh: str) -> bool:
+    """Put a new secret into a saved block where the one we used still stands: what somebody else entered stays.
+
+    False when nothing was changed; raises Prefect's and httpx's own errors.
+    """
+    if block._block_document_id is None:
+        return False
+    with get_client(sync_client=True) as client:
+        saved = client.read_block_document(block._block_document_id, include_secrets=True)
+        if saved.data.get(field) != used:
+            return False
+        update = BlockDocumentUpdate(data={field: fresh}, merge_existing_data=True)
+        client.update_block_document(block._block_document_id, update)
+    return True
 
 
 def name_fields(failure: BaseException | None) -> str:

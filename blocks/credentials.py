@@ -1,32 +1,23 @@
 """Who signs in to a mail server, and how.
 
-Each kind of credential knows its own way to sign in, so the mail blocks never ask which kind they hold. They
-nest `Credentials`; further kinds (OAuth2 of Microsoft and Google) join that union. Documents saved before
-still load, since Prefect keeps each nested document's block type beside it and pydantic chooses by that.
+Each kind of credential knows its own way to sign in, so the mail blocks never ask which kind they hold: they
+nest `Credentials`. Documents saved before a kind joined that union still load, since pydantic chooses by the block
+type where Prefect keeps it beside the data, and by the fields where it does not: no two kinds may fit each other's.
 """
 
 from __future__ import annotations
 
 import smtplib
-from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from imapclient import IMAPClient
 from pydantic import Field, SecretStr
 
-from blocks.base import DeskBlock
+from blocks.gmail import GoogleService, GoogleUser
+from blocks.microsoft import MicrosoftApp, MicrosoftUser
+from blocks.signin import MailCredentials, SecretEnd
 
-
-class MailCredentials(DeskBlock, ABC):
-    """What every kind of credential can do. Both raise the mail libraries' own errors."""
-
-    @abstractmethod
-    def enter_imap(self, client: IMAPClient) -> None:
-        """Sign in to a connected IMAP server (RFC 9051 §6.2)."""
-
-    @abstractmethod
-    def enter_smtp(self, client: smtplib.SMTP) -> None:
-        """Sign in to a connected SMTP server (RFC 4954)."""
+__all__ = ["Credentials", "MailCredentials", "PasswordCredentials"]
 
 
 class PasswordCredentials(MailCredentials):
@@ -43,6 +34,7 @@ class PasswordCredentials(MailCredentials):
         title="Password",
         description="Gmail and Yahoo: an app password, made in the account's security settings.",
     )
+    secret_expires: SecretEnd = None
 
     def enter_imap(self, client: IMAPClient) -> None:
         client.login(self.user, self.password.get_secret_value())
@@ -51,4 +43,4 @@ class PasswordCredentials(MailCredentials):
         client.login(self.user, self.password.get_secret_value())
 
 
-Credentials = PasswordCredentials  # to become a union: PasswordCredentials | MicrosoftCredentials | …
+Credentials = PasswordCredentials | MicrosoftApp | MicrosoftUser | GoogleUser | GoogleService

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 from imapclient import IMAPClient, SocketTimeout
 from pydantic import Field, model_validator
 
-from blocks.answers import REFUSED, translate_opening, translate_talk
+from blocks.answers import translate_opening, translate_talk
 from blocks.base import Checked, DeskBlock
 from blocks.credentials import Credentials
 from blocks.presets import (
@@ -112,7 +112,7 @@ class ImapMailbox(DeskBlock):
         """
         client = self._open_client()
         try:
-            with translate_talk(self.place, REFUSED):
+            with translate_talk(self.place, self.credentials.refusal):
                 self._sign_in(client)
             with translate_talk(self.place):
                 yield client

@@ -82,7 +82,7 @@ class SmtpServer(DeskBlock):
         with translate_opening(self.place):
             client = self._open_client()
         try:
-            with translate_talk(self.place, REFUSED):
+            with translate_talk(self.place, self.credentials.refusal if self.credentials else REFUSED):
                 self._sign_in(client)
             yield client
         except BaseException:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from sqlalchemy.exc import DBAPIError
 
 from blocks import (
     AlertChannel,
+    Credentials,
     Database,
     DeskKeys,
     ImapMailbox,
@@ -17,6 +22,7 @@ from blocks import (
     load_block,
 )
 from desk.errors import ByreturnError
+from desk.expiry import tell_expiry
 from tasks.opening import DESK, open_policy, open_store
 
 
@@ -35,10 +41,26 @@ def examine() -> tuple[Finding, ...]:
     ]
     checks += [(f"mailbox {name}", _block_check(ImapMailbox, name)) for name in list_blocks(ImapMailbox)]
     checks += [("policy", _check_policy), ("store and keys", _check_store)]
-    return tuple(_try_check(what, check) for what, check in checks)
+    return (*(_try_check(what, check) for what, check in checks), *_examine_secrets(datetime.now(UTC).date()))
 
 
 Checkable = type[Database | PackStorage | DeskKeys | SmtpServer | MistralApi | AlertChannel | ImapMailbox]
+
+
+def _examine_secrets(today: date) -> Iterator[Finding]:
+    """A line for each secret whose last day is known; a block that can't be loaded has a line of its own already."""
+    holders: list[tuple[type[ImapMailbox | SmtpServer], str]] = [(SmtpServer, DESK)]
+    for kind, name in [*holders, *((ImapMailbox, name) for name in list_blocks(ImapMailbox))]:
+        with suppress(ByreturnError):
+            credentials = load_block(kind, name).credentials
+            if credentials and credentials.secret_expires:
+                yield _examine_secret(f"secret of {kind.get_block_type_slug()} {name}", credentials, today)
+
+
+def _examine_secret(what: str, credentials: Credentials, today: date) -> Finding:
+    soon = tell_expiry(credentials.secret_expires, today)
+    said = f"works until {credentials.secret_expires}"
+    return Finding(what, not soon, f"{said}. {credentials.renewal}" if soon else said)
 
 
 def _block_check(kind: Checkable, name: str) -> Callable[[], str]:
@@ -58,3 +80,5 @@ def _try_check(what: str, check: Callable[[], str]) -> Finding:
         return Finding(what, True, check())
     except ByreturnError as trouble:
         return Finding(what, False, str(trouble))
+    except DBAPIError:  # its words name host and user; the database's own line above tells what to do
+        return Finding(what, False, "the database is out of reach")

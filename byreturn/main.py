@@ -28,12 +28,29 @@ Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def main() -> None:
-    """The entry: our own errors are one line with their remedy and exit status 2, never a traceback."""
+    """The entry: what the operator can mend is said with its remedy and exit status 2, never a traceback."""
     try:
-        app()
-    except ByreturnError as trouble:
-        print(f"byreturn: {trouble}", file=sys.stderr)
+        app(prog_name="byreturn")
+    except Exception as trouble:  # noqa: BLE001 - the edge; what nobody foresaw is raised again
+        print(f"byreturn: {tell_trouble(trouble)}", file=sys.stderr)
         sys.exit(2)
+
+
+def tell_trouble(trouble: Exception) -> str:
+    """Our own errors speak for themselves; those of others are named without their words, which may tell secrets."""
+    import httpx
+    from sqlalchemy.exc import OperationalError
+
+    table: tuple[tuple[type[Exception], str], ...] = (
+        (ByreturnError, str(trouble)),
+        (httpx.HTTPStatusError, "the Prefect server refuses us. Check PREFECT_API_AUTH_STRING."),
+        (httpx.TransportError, "the Prefect server is out of reach. Check PREFECT_API_URL and whether it runs."),
+        (OperationalError, "the desk's database is out of reach. `byreturn doctor` says more."),
+    )
+    for kind, said in table:
+        if isinstance(trouble, kind):
+            return said
+    raise trouble
 
 
 @app.command()
@@ -145,7 +162,7 @@ def incident(incident_id: str) -> None:
     found = read_incident(open_database(), incident_id)
     if found is None:
         raise ConfigurationError(f"no incident {incident_id}", remedy="Incidents go with the logs' retention.")
-    CONSOLE.print(f"{found.at:%Y-%m-%d %H:%M:%S} UTC, {found.place}, {found.error_type}\n{found.cause}", markup=False)
+    CONSOLE.print(f"{found.at:%Y-%m-%d %H:%M:%S} UTC, {found.place}, {found.error_type}\n{found.cause}")
 
 
 @app.command()
@@ -212,10 +229,15 @@ def export_keys(file: Annotated[Path, typer.Argument(help="Where to; it must not
     from blocks import DeskKeys, load_block
     from tasks.opening import DESK
 
-    if file.exists():
-        raise ConfigurationError(f"{file} exists", remedy="Choose another name; an export is never overwritten.")
-    file.touch(mode=0o600)
-    file.write_text(load_block(DeskKeys, DESK).export(), encoding="ascii")
+    keys = load_block(DeskKeys, DESK).export()
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        remedy = "Choose another name; an export is never overwritten."
+        raise ConfigurationError(f"{file} exists", remedy=remedy) from None
+    except OSError as failure:
+        raise ConfigurationError(f"{file} can't be written ({failure.strerror})") from None
+    file.write_text(keys, encoding="ascii")
     CONSOLE.print(f"The keys are in {file}. Who has them can read every kept mail.")
 
 
@@ -225,7 +247,11 @@ def restore_keys(file: Annotated[Path, typer.Argument(help="An export.")]) -> No
     from blocks import DeskKeys
     from tasks.opening import DESK
 
-    DeskKeys.restore(file.read_text(encoding="ascii")).save(DESK, overwrite=True)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise ConfigurationError(f"{file} is no readable export of keys") from None
+    DeskKeys.restore(text).save(DESK, overwrite=True)
     CONSOLE.print("The keys are restored; run `byreturn doctor`.")
 
 

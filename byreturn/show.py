@@ -14,18 +14,25 @@ from rich.table import Table
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-CONSOLE = Console(highlight=False)
+CONSOLE = Console(highlight=False, markup=False)  # what is shown may hold brackets
 
 
 def show_rows(rows: Sequence[DataclassInstance], as_json: bool, empty: str) -> None:
     """Rows of one kind of value; `empty` is what a person reads when there are none."""
     plain = [read_row(row) for row in rows]
     if as_json:
-        print(json.dumps(plain, ensure_ascii=False, indent=2, default=write_value))
+        print(json.dumps(plain, ensure_ascii=False, indent=2, default=write_instant))
     elif not plain:
         CONSOLE.print(empty)
     else:
         CONSOLE.print(draw_table(plain))
+
+
+def write_instant(value: object) -> str:
+    """For programs: UTC, to the second (RFC 3339). Nothing else in our rows is foreign to JSON."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} in a row")
+    return value.isoformat(timespec="seconds")
 
 
 def read_row(row: DataclassInstance) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def tell_end(
 ) -> State[Any]:
     """Whole, or partial with what stayed behind."""
     troubles = {
-        "in quarantine": sum(count.quarantined for count in read),
+        "in quarantine": sum(count.quarantined for count in read) + count_verdicts(decided)["quarantined"],
         "to be tried again": sum(count.postponed for count in decided),
         "not filed": sum(count.postponed for count in filed),
         "of unknown fate": sum(count.unknown for count in sent),

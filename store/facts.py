@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -56,7 +56,7 @@ def gather_facts(
             participant=ticket is not None and _takes_part(connection, ticket.id, mail.sender.address),
             quoted=_find_number(connection, quoted),
             bounced_letter=_find_letter(connection, (bounced, *mail.references)) if mail.bounce else None,
-            sent_to_sender=_sent_to(connection, mail.sender.address, since),
+            sent_to_sender=_sent_to(connection, {mail.sender.address, *(one.address for one in mail.reply_to)}, since),
             sent_on_ticket=_sent_on(connection, ticket.id, since) if ticket else (),
         )
 
@@ -128,11 +128,12 @@ def _find_letter(connection: sa.Connection, header_ids: Sequence[str]) -> int | 
     return found
 
 
-def _sent_to(connection: sa.Connection, address: str, since: datetime) -> tuple[datetime, ...]:
+def _sent_to(connection: sa.Connection, addresses: Collection[str], since: datetime) -> tuple[datetime, ...]:
+    """Letters to the sender or to where answers are asked to go: a Reply-To must not lift the caps."""
     query = (
         sa.select(letters.c.created_at)
         .join(recipients, recipients.c.letter_id == letters.c.id)
-        .where(recipients.c.address == address, letters.c.automatic, letters.c.created_at >= since)
+        .where(recipients.c.address.in_(addresses), letters.c.automatic, letters.c.created_at >= since)
     )
     return tuple(connection.execute(query).scalars())
 

@@ -111,6 +111,15 @@ def end_filings(store: Store, done: Sequence[ToFile]) -> None:
         )
 
 
+def put_off(store: Store, untouched: Sequence[ToFile], next_try: datetime) -> None:
+    """Their mailbox can't be reached: they wait as long as it takes, and no attempt counts."""
+    with writing(store.engine) as connection:
+        for one in untouched:
+            own = sa.and_(filings.c.id == one.id, filings.c.claimed_by == one.token)
+            waiting = {"next_try_at": next_try, "claimed_by": "", "claimed_until": None}
+            connection.execute(sa.update(filings).where(own).values(**waiting))
+
+
 def postpone_filings(store: Store, failed: Sequence[ToFile], next_try: datetime, most: int) -> None:
     """Try these again later; after `most` attempts they are given up."""
     with writing(store.engine) as connection:

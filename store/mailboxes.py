@@ -106,6 +106,13 @@ def extend_lease(connection: sa.Connection, mailbox_id: int, token: str, until: 
         raise ClaimLost("mailbox lease")
 
 
+def release_lease(engine: sa.Engine, mailbox_id: int, token: str) -> None:
+    """Give the mailbox back, its state untouched."""
+    statement = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, mailboxes.c.lease_token == token)
+    with writing(engine) as connection:
+        connection.execute(statement.values(lease_token="", lease_until=None))
+
+
 def end_sync(
     engine: sa.Engine,
     mailbox_id: int,

@@ -82,23 +82,37 @@ def end_sending(
     *,
     next_try: datetime | None = None,
     error_code: str = "",
-) -> None:
-    """The state kept after: `results` is address → (state, SMTP code)."""
+) -> str:
+    """The state kept after, which is returned: `results` is address → (state, SMTP code).
+
+    Without a result there was no attempt. A letter that earlier attempts brought to some is "partly" sent in the end.
+    """
     own = sa.and_(letters.c.id == letter.id, letters.c.claimed_by == letter.token)
     values = {
-        "state": state,
         "error_code": error_code,
         "next_try_at": next_try,
+        "attempts": letter.attempts + bool(results),
         "claimed_by": "",
         "claimed_until": None,
-        "sent_at": now if state in ("sent", "partly") else None,
     }
     with writing(store.engine) as connection:
         if changed(connection.execute(sa.update(letters).where(own).values(**values))) != 1:
-            return  # its claim lapsed and others have judged its fate since
+            return "lost"  # its claim lapsed and others have judged its fate since
         for address, (result, code) in results.items():
             one = sa.and_(recipients.c.letter_id == letter.id, recipients.c.address == address)
             connection.execute(sa.update(recipients).where(one).values(state=result, code=code))
+        final = _sum_up(connection, letter.id, state)
+        sent_at = now if final in ("sent", "partly") else None
+        connection.execute(sa.update(letters).where(letters.c.id == letter.id).values(state=final, sent_at=sent_at))
+    return final
+
+
+def _sum_up(connection: sa.Connection, letter_id: int, state: str) -> str:
+    """The state of a letter that is done with, after that of all its recipients."""
+    found = sa.select(recipients.c.state).where(recipients.c.letter_id == letter_id).distinct()
+    states = set(connection.execute(found).scalars())
+    mixed = state in ("sent", "refused") and "sent" in states and len(states) > 1
+    return "partly" if mixed else state
 
 
 def release_letters(store: Store, token: str) -> None:

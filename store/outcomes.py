@@ -12,6 +12,7 @@ from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from store.backfill import NO_SERVER
 from store.engine import changed, insert_new, insert_once, writing
 from store.facts import letters, mailboxes, participants, recipients, tickets
 from store.intake import deliveries
@@ -283,11 +284,14 @@ def keep_letter(
 
 
 def _queue_filings(connection: sa.Connection, waiting: Waiting, plan: Plan) -> None:
-    """Each delivery goes to the verdict's folder, or gets its mailbox's after-intake action, or is left alone."""
+    """Each delivery goes to the verdict's folder, or gets its mailbox's after-intake action, or is left alone.
+
+    What came out of a file lies in no mailbox: there is nothing to move or mark.
+    """
     found = (
         sa.select(deliveries.c.id, deliveries.c.mailbox_id, mailboxes.c.after_intake)
         .join(mailboxes, mailboxes.c.id == deliveries.c.mailbox_id)
-        .where(deliveries.c.message_id == waiting.id)
+        .where(deliveries.c.message_id == waiting.id, deliveries.c.uidvalidity != NO_SERVER)
     )
     rows = [
         {"mailbox_id": row.mailbox_id, "action": "move" if plan.folder else "after_intake", "delivery_id": row.id,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from imapclient import DRAFT, FLAGGED, SEEN, IMAPClient
+from imapclient.exceptions import IMAPClientAbortError
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
@@ -14,11 +16,11 @@ from prefect.logging import get_run_logger
 from blocks import ImapMailbox
 from blocks.base import load_block
 from desk.errors import ByreturnError
-from store.filing import ToFile, claim_filings, end_filings, list_open_mailboxes, postpone_filings
+from store.filing import ToFile, claim_filings, end_filings, list_open_mailboxes, postpone_filings, put_off
 from store.mailboxes import list_mailboxes
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
-from tasks.guard import clean_error, guarded
+from tasks.guard import clean_error, guarded, keep_cause
 from tasks.opening import open_policy, open_store
 
 CHUNK = 100
@@ -49,22 +51,47 @@ def file_mails() -> FileCount:
 
 
 def _file_mailbox(store: Store, mailbox_id: int, name: str) -> FileCount:
+    """What its server refuses is tried again later; when it can't be reached at all, everything waits."""
     todo = claim_filings(store, mailbox_id, uuid.uuid4().hex, datetime.now(UTC), CLAIM, CHUNK)
-    done: list[ToFile] = []
+    outcomes: list[bool] = []
     try:
         block = load_block(ImapMailbox, name)
         with block.connect() as client:
             for one in todo:
-                file_one(client, block, one)
-                done.append(one)
+                outcomes.append(_file_safely(client, block, one))
         end_trouble(store, f"filing:{name}")
     except ByreturnError as trouble:
         clean = clean_error("file mails", trouble)
         tell_trouble(store, f"filing:{name}", clean.code, clean.remedy)
+    done = [one for one, well in zip(todo, outcomes, strict=False) if well]
+    failed = [one for one, well in zip(todo, outcomes, strict=False) if not well]
+    later = datetime.now(UTC) + RETRY
     end_filings(store, done)
-    failed = [one for one in todo if one not in done]
-    postpone_filings(store, failed, datetime.now(UTC) + RETRY, open_policy().limits.attempts)
-    return FileCount(len(done), len(failed))
+    put_off(store, todo[len(outcomes) :], later)
+    _postpone(store, name, failed, later)
+    return FileCount(len(done), len(todo) - len(done))
+
+
+def _file_safely(client: IMAPClient, block: ImapMailbox, one: ToFile) -> bool:
+    """Whether it could be done. Raises when the connection is at fault, which is no fault of this one."""
+    try:
+        file_one(client, block, one)
+    except (IMAPClientAbortError, OSError):
+        raise
+    except Exception as trouble:  # noqa: BLE001 - promise 3
+        keep_cause("file mails", trouble)
+        return False
+    return True
+
+
+def _postpone(store: Store, name: str, failed: Sequence[ToFile], later: datetime) -> None:
+    """Try again later; the operator hears of what is given up."""
+    most = open_policy().limits.attempts
+    postpone_filings(store, failed, later, most)
+    for one in failed:
+        if one.attempts + 1 >= most:
+            remedy = f"The server refuses {one.action} {one.id} of mailbox {name}: see the incidents, do it by hand."
+            tell_trouble(store, f"filing:{name}:{one.id}", "given-up", remedy)
 
 
 def file_one(client: IMAPClient, block: ImapMailbox, one: ToFile) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from prefect.logging import get_run_logger
 
 from blocks import ImapMailbox
 from blocks.base import load_block
+from desk.errors import ConfigurationError, NetworkTrouble
 from store.intake import Batch, Oversized, RawMail, keep_batch
 from store.mailboxes import (
     Account,
@@ -28,6 +29,7 @@ from store.mailboxes import (
 )
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
+from tasks.expiry import watch_secret
 from tasks.guard import clean_error, guarded
 from tasks.opening import open_policy, open_store
 
@@ -54,23 +56,36 @@ class SyncReport:
 @guarded("sync mailbox")
 def sync_mailbox(name: str, force: bool = False) -> SyncReport:
     """Bring in what is new in one mailbox. Its troubles end here: they become its status, not an exception."""
-    store, block = open_store(), load_block(ImapMailbox, name)
-    if not block.enabled:
+    store = open_store()
+    try:
+        block, state = open_block(store, name)
+    except ConfigurationError as fault:
+        report = SyncReport(name, "error", error_code=fault.code, remedy=fault.remedy)
+        report_trouble(store, report)
+        return report
+    if state is None:
         return SyncReport(name, "disabled")
-    mailbox_id = register_mailbox(store.engine, describe_account(block, name))
     now, token = datetime.now(UTC), uuid.uuid4().hex
-    state = find_mailbox(store, mailbox_id)
     if not (force or state.next_due_at is None or state.next_due_at <= now):
         return SyncReport(name, "not due")
-    if not lease_mailbox(store.engine, mailbox_id, token, now, LEASE):
+    if not lease_mailbox(store.engine, state.id, token, now, LEASE):
         return SyncReport(name, "busy")
     report = fetch_mailbox(store, block, state, token)
     pause = COOL_DOWN.get(report.error_code, timedelta(minutes=block.interval_minutes))
     end_sync(
-        store.engine, mailbox_id, token, datetime.now(UTC), now + pause, report.status, report.error_code, report.remedy
+        store.engine, state.id, token, datetime.now(UTC), now + pause, report.status, report.error_code, report.remedy
     )
     report_trouble(store, report)
+    watch_secret(store, block.credentials, name, now)
     return report
+
+
+def open_block(store: Store, name: str) -> tuple[ImapMailbox, MailboxState | None]:
+    """A block and its mailbox's state, None while it is disabled. Raises ConfigurationError for what it can't be."""
+    block = load_block(ImapMailbox, name)
+    if not block.enabled:
+        return block, None
+    return block, find_mailbox(store, register_mailbox(store.engine, describe_account(block, name)))
 
 
 def describe_account(block: ImapMailbox, name: str) -> Account:
@@ -98,24 +113,42 @@ def fetch_mailbox(store: Store, block: ImapMailbox, state: MailboxState, token: 
     first = state.last_good_at is None
     before = datetime.now(UTC) - open_policy().limits.answer_within if first else None
     try:
-        with block.connect() as client:
-            for folder in block.folders:
-                for batch, cursor in fetch_folder(store, client, state.id, folder):
-                    kept += keep_batch(
-                        store,
-                        state.id,
-                        cursor,
-                        batch,
-                        token=token,
-                        now=datetime.now(UTC),
-                        lease=LEASE,
-                        history_before=before,
-                    )
-                    withheld += len(batch.withheld)
+        for batch, cursor in fetch_new(store, block, state.id):
+            now = datetime.now(UTC)
+            kept += keep_batch(store, state.id, cursor, batch, token=token, now=now, lease=LEASE, history_before=before)
+            withheld += len(batch.withheld)
     except Exception as trouble:  # noqa: BLE001 - one mailbox's trouble never delays another
         clean = clean_error("sync mailbox", trouble)
         return SyncReport(state.name, "error", kept, withheld, clean.code, clean.remedy)
     return SyncReport(state.name, "partial" if withheld else "synced", kept, withheld)
+
+
+def fetch_new(store: Store, block: ImapMailbox, mailbox_id: int) -> Iterator[tuple[Batch, Cursor]]:
+    """What is new in every folder, through as many sessions as it takes: Gmail and Microsoft end one with its token."""
+    while (yield from fetch_session(store, block, mailbox_id)):
+        pass
+
+
+def fetch_session(store: Store, block: ImapMailbox, mailbox_id: int) -> Generator[tuple[Batch, Cursor], None, bool]:
+    """What one session brings; True when it broke after it had brought some, and the next goes on at the cursor."""
+    got = False
+    try:
+        with block.connect() as client:
+            for found in fetch_folders(store, client, mailbox_id, block.folders):
+                yield found
+                got = True
+    except NetworkTrouble:
+        if not got:
+            raise
+        return True
+    return False
+
+
+def fetch_folders(
+    store: Store, client: IMAPClient, mailbox_id: int, folders: Sequence[str]
+) -> Iterator[tuple[Batch, Cursor]]:
+    for folder in folders:
+        yield from fetch_folder(store, client, mailbox_id, folder)
 
 
 def fetch_folder(store: Store, client: IMAPClient, mailbox_id: int, folder: str) -> Iterator[tuple[Batch, Cursor]]:

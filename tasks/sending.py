@@ -20,6 +20,7 @@ from desk.errors import ClaimLost, ConnectionTrouble, NetworkTrouble
 from store.memory import Store
 from store.outbox import Outgoing, begin_sending, claim_letters, end_sending, mark_unknown, release_letters
 from tasks.alarm import end_trouble, tell_trouble
+from tasks.expiry import watch_secret
 from tasks.guard import clean_error, guarded
 from tasks.opening import DESK, open_policy, open_store
 
@@ -27,6 +28,7 @@ CHUNK = 100
 FIRST_RETRY = timedelta(minutes=5)
 LONGEST_RETRY = timedelta(hours=6)
 ALERT = "smtp"
+Result = tuple[str, str]  # a recipient's state and SMTP code
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ class SendCount:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try at one letter: its new state and each recipient's (state, SMTP code)."""
+    """One try at one letter: its new state and each recipient's result."""
 
     state: str
-    results: Mapping[str, tuple[str, str]]
+    results: Mapping[str, Result]
     code: str = ""
 
 
@@ -57,12 +59,7 @@ def send_letters() -> SendCount:
     store, policy = open_store(), open_policy()
     lost = mark_unknown(store, datetime.now(UTC))
     for letter_id in lost:
-        tell_trouble(
-            store,
-            f"letter:{letter_id}",
-            "unknown-fate",
-            f"Look whether letter {letter_id} arrived; the desk never resends it by itself.",
-        )
+        _tell_unknown(store, letter_id)
     token = uuid.uuid4().hex
     claimed = claim_letters(store, token, datetime.now(UTC), policy.limits.claim, CHUNK)
     try:
@@ -96,6 +93,11 @@ def send_letters() -> SendCount:
     return counts
 
 
+def _tell_unknown(store: Store, letter_id: int) -> None:
+    remedy = f"Look whether letter {letter_id} arrived; the desk never resends it by itself."
+    tell_trouble(store, f"letter:{letter_id}", "unknown-fate", remedy)
+
+
 def _send_all(store: Store, letters: tuple[Outgoing, ...], claim: timedelta, most: int) -> list[str]:
     """One connection for as many letters as it bears; a broken one is opened again.
 
@@ -103,6 +105,8 @@ def _send_all(store: Store, letters: tuple[Outgoing, ...], claim: timedelta, mos
     """
     states: list[str] = []
     server = load_block(SmtpServer, DESK)
+    if server.credentials:
+        watch_secret(store, server.credentials, DESK, datetime.now(UTC))
     while rest := letters[len(states) :]:
         borne = _send_over(store, server, rest, claim, most)
         if not borne:
@@ -133,15 +137,24 @@ def _send_one(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: timed
     except ClaimLost:
         _start_over(client)
         return "lost"
-    state, next_try = attempt.state, None
-    if state == "queued" and letter.attempts + 1 >= most:
-        state = "refused"
-    if state == "queued":
-        next_try = datetime.now(UTC) + space_retry(letter.attempts)
-    end_sending(store, letter, state, attempt.results, datetime.now(UTC), next_try=next_try, error_code=attempt.code)
+    if attempt.state == "queued" and letter.attempts + 1 >= most:
+        attempt = _give_up(attempt)
+    now = datetime.now(UTC)
+    later = now + space_retry(letter.attempts) if attempt.state == "queued" else None
+    state = end_sending(store, letter, attempt.state, attempt.results, now, next_try=later, error_code=attempt.code)
+    if state == "unknown":
+        _tell_unknown(store, letter.id)
     if state != "sent":
         _start_over(client)
     return state
+
+
+def _give_up(attempt: Attempt) -> Attempt:
+    """Whoever was deferred until now is refused."""
+    given_up = {
+        one: ("refused" if state == "queued" else state, code) for one, (state, code) in attempt.results.items()
+    }
+    return sum_up(given_up, attempt.code)
 
 
 def _start_over(client: smtplib.SMTP) -> None:
@@ -155,47 +168,42 @@ def try_letter(store: Store, client: smtplib.SMTP, letter: Outgoing, claim: time
     """MAIL, RCPT for each, then DATA: from there a lost connection leaves the fate unknown (RFC 5321 §4.2.5)."""
     limit = read_limit(client)
     if limit and len(letter.body) > limit:
-        return Attempt("refused", dict.fromkeys(letter.recipients, ("refused", "552")), "too-large")
+        return sum_up(dict.fromkeys(letter.recipients, ("refused", "552")), "too-large")
     code, _ = client.mail(letter.sender)
     if code == 421:
         raise smtplib.SMTPServerDisconnected("421")  # it closes the connection, whatever the letter (RFC 5321 §3.8)
     if code != 250:
-        return _read_reply(code, letter)
+        return sum_up(dict.fromkeys(letter.recipients, _read_code(code)), f"smtp-{code}")
     replies = {one: client.rcpt(one)[0] for one in letter.recipients}
     taken = [one for one, reply in replies.items() if reply in (250, 251)]
     results = {one: _read_code(reply) for one, reply in replies.items() if one not in taken}
     if not taken:
-        waiting = any(state == "queued" for state, _ in results.values())
-        return Attempt("queued" if waiting else "refused", results, "recipients")
+        return sum_up(results, "recipients")
     begin_sending(store, letter, datetime.now(UTC) + claim)
-    return _send_data(client, letter, taken, results)
+    outcome, error_code = _send_data(client, letter.body)
+    return sum_up(results | dict.fromkeys(taken, outcome), error_code)
 
 
-def _send_data(
-    client: smtplib.SMTP, letter: Outgoing, taken: list[str], results: dict[str, tuple[str, str]]
-) -> Attempt:
+def sum_up(results: Mapping[str, Result], error_code: str = "") -> Attempt:
+    """A letter's state after one try: the first of these that one of its recipients has."""
+    found = {state for state, _ in results.values()}
+    state = next(one for one in ("unknown", "queued", "sent", "refused") if one in found)
+    return Attempt(state, results, error_code)
+
+
+def _send_data(client: smtplib.SMTP, body: bytes) -> tuple[Result, str]:
+    """What those who were taken get, and an error code."""
     try:
-        code, _ = client.data(letter.body)
+        code, _ = client.data(body)
     except smtplib.SMTPDataError as refusal:
-        return _read_reply(int(refusal.smtp_code), letter)
+        code = int(refusal.smtp_code)
     except (smtplib.SMTPException, OSError):
         client.close()
-        return Attempt("unknown", dict.fromkeys(taken, ("unknown", "")) | results, "connection-lost")
-    if code != 250:
-        return _read_reply(code, letter)
-    results |= {one: ("sent", str(code)) for one in taken}
-    open_ones = any(state == "queued" for state, _ in results.values())
-    refused = any(state == "refused" for state, _ in results.values())
-    return Attempt("queued" if open_ones else "partly" if refused else "sent", results)
+        return ("unknown", ""), "connection-lost"
+    return (("sent", str(code)), "") if code == 250 else (_read_code(code), f"smtp-{code}")
 
 
-def _read_reply(code: int, letter: Outgoing) -> Attempt:
-    """The whole letter was answered with one code."""
-    state, said = _read_code(code)
-    return Attempt(state, dict.fromkeys(letter.recipients, (state, said)), f"smtp-{code}")
-
-
-def _read_code(code: int) -> tuple[str, str]:
+def _read_code(code: int) -> Result:
     """4xx: later; anything else that is no success: never (RFC 5321 §4.2.1)."""
     return ("queued" if 400 <= code < 500 else "refused"), str(code)
 

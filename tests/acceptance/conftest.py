@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from demo.house import MAILBOXES
+from demo.once import MORNING
+from demo.samples import list_samples
 from tests.acceptance.scene import House, Scene, open_house, open_scene
 
 
@@ -22,3 +25,30 @@ def scene(house: House, tmp_path: Path) -> Iterator[Scene]:
     """Blocks on embedded servers, an empty store, Prefect's client pointed at the house."""
     with open_scene(house, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def morning(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a desk that has worked on all samples."""
+    home = tmp_path_factory.mktemp("morning")
+    with open_scene(house, home) as scene:
+        for name in MAILBOXES:
+            scene.deliver((one.raw for one in list_samples() if name in one.mailboxes), name)
+        scene.sync()
+        scene.work(at=MORNING)
+        scene.store.engine.dispose()  # writes its journal back into the file
+    return home
+
+
+@pytest.fixture(scope="module")
+def worked(house: House, morning: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One scene for all tests of a file that ask for `desk`; such a file can't ask for `scene` as well."""
+    with open_scene(house, tmp_path_factory.mktemp("worked")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(worked: Scene, morning: Path) -> Scene:
+    """The desk as `morning` left it, with empty mailboxes and nothing sent."""
+    worked.restore(morning)
+    return worked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from demo.house import FOLDERS, MAILBOXES, save_desk, save_mailboxes
-from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver_all
+from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver_all, open_mailbox
 from store.memory import Store
 from store.views import LetterView, MailView, list_letters, list_mails
 
@@ -54,6 +55,16 @@ class Scene:
 
         return classify_and_reply(at=at, return_state=True)
 
+    def restore(self, home: Path) -> None:
+        """Begin again from the memory in another folder."""
+        self.store.engine.dispose()
+        shutil.rmtree(self.home)
+        shutil.copytree(home, self.home)
+        for name in MAILBOXES:
+            empty_mailbox(self.imap, name)
+        self.sink.accepted.clear()
+        self.hook.posts.clear()
+
     @property
     def store(self) -> Store:
         from tasks.opening import open_store
@@ -67,6 +78,14 @@ class Scene:
     @property
     def letters(self) -> tuple[LetterView, ...]:
         return list_letters(self.store)
+
+
+def empty_mailbox(imap: ImapServer, name: str) -> None:
+    with open_mailbox(imap, name) as client:
+        for folder in ("INBOX", *imap.folders):
+            client.select_folder(folder)
+            client.delete_messages(client.search("ALL"))
+            client.expunge()
 
 
 @contextmanager

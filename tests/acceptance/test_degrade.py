@@ -29,11 +29,13 @@ from demo.once import MORNING
 from demo.samples import list_samples
 from demo.servers import Accepted, SmtpSink, open_mailbox, read_folder
 from desk.plan import Purpose
+from desk.reading import read_mail
 from store.engine import writing
 from store.outcomes import ReadyLetter, keep_letter
 from store.troubles import list_quarantine, read_incident, replay_quarantined
 from store.views import MailView
 from tasks.intake import COOL_DOWN
+from tasks.judging import judge_mail
 from tasks.opening import DESK
 from tests.acceptance.scene import PASSWORD, Scene
 from tests.fake_mistral import FakeMistral, Mode, Reply, Request
@@ -43,6 +45,7 @@ OPERATOR = "exploitation@atelier.example"
 LEA = "lea@ecole.example"
 SUBJECT = "Mot de passe oublié"
 TEXT = "Bonjour,\n\nJe n'arrive plus à me connecter à e-carnet, mon mot de passe est refusé."
+BILLING = "Bonjour,\n\nLe montant de notre facture ne correspond pas au devis signé en septembre."
 FRAME = """\
 Authentication-Results: mx.atelier.example; dmarc=pass header.from={domain}
 From: Léa <{sender}>
@@ -138,7 +141,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
 def test_with_smtp_down_the_outbox_waits_and_is_sent_once_and_in_order_when_it_is_back(scene: Scene) -> None:
     with refuse_port() as port:
         save_desk(scene.home, port, (OPERATOR,), scene.hook.url)
-        states = [handle(scene, *(write_mail(f"{run}{one}") for one in range(2))) for run in range(3)]
+        states = [handle(scene, write_mail(str(run), f"lea@ecole-{run}.example")) for run in range(3)]
     assert all(is_partial(state) for state in states)
     assert all("SMTP: network" in str(state.message) for state in states)
     assert set(get_states(scene)) == {"queued"}
@@ -187,11 +190,12 @@ def sync_due() -> State[Any]:
     return sync_inbox(return_state=True)
 
 
-def get_mailbox(scene: Scene, column: str, name: str = "contact") -> Any:
-    return look_up(scene.store, "mailbox", column, name=name)[0]
+def get_mailbox(scene: Scene, column: str) -> Any:
+    """A column of the second mailbox."""
+    return look_up(scene.store, "mailbox", column, address=MAILBOXES["contact"])[0]
 
 
-WRONG = {"credentials": PasswordCredentials(user="contact", password=SecretStr("wrong"))}
+WRONG: dict[str, Any] = {"credentials": PasswordCredentials(user="contact", password=SecretStr("wrong"))}
 
 
 @pytest.mark.parametrize("code", ["auth", "network"])
@@ -488,7 +492,7 @@ def test_no_address_number_or_correspondents_name_crosses_the_wire(scene: Scene)
     assert [one for one in people if one.lower() in seen] == []
 
 
-# --- one bad mail ------------------------------------------------------------------------------------------------------
+# --- one bad mail ----------------------------------------------------------------------------------------------------
 
 BAD = "Mauvais"
 THREE = (
@@ -498,8 +502,6 @@ THREE = (
 
 
 def break_reading(scene: Scene, patch: pytest.MonkeyPatch) -> None:
-    read_mail = tasks.reading.read_mail
-
     def stumble(raw: bytes) -> Any:
         if BAD.encode() in raw:
             raise ZeroDivisionError(BAD)
@@ -521,8 +523,6 @@ def refuse_ticket(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 
 def break_judging(scene: Scene, patch: pytest.MonkeyPatch) -> None:
-    judge_mail = tasks.deciding.judge_mail
-
     def stumble(bench: Any, mail: Any, policy: Any) -> Any:
         if mail.subject == BAD:
             raise ZeroDivisionError(BAD)
@@ -707,15 +707,23 @@ def test_a_verdict_is_filed_where_the_policy_says(scene: Scene, policy: None) ->
 def test_one_thing_that_cannot_be_filed_holds_up_no_other_in_its_mailbox(scene: Scene) -> None:
     save_mailbox(scene, "support", after_intake="flag")
     handle_unfiled(scene)
-    (first, second) = look_up(scene.store, "filing", "id")
+    first = look_up(scene.store, "filing", "id")[0]
     with writing(scene.store.engine) as connection:
         filing = tables()["filing"]
-        impossible = {"action": "move", "folder": "INBOX/\x00"}
-        connection.execute(sa.update(filing).where(filing.c.id == first).values(**impossible))
-    state = scene.work()
-    assert is_partial(state)
-    assert "1 not filed" in str(state.message)
+        connection.execute(sa.update(filing).where(filing.c.id == first).values(**IMPOSSIBLE))
+    states = [scene.work()]
     assert look_up(scene.store, "filing", "state") == ["open", "done"]
+    for _ in range(4):
+        change_rows(scene, "filing", next_try_at=None)
+        states.append(scene.work())
+    assert all(is_partial(state) for state in states)
+    assert all("1 not filed" in str(state.message) for state in states)
+    assert look_up(scene.store, "filing", "state") == ["given_up", "done"]
+    assert hear(scene, f"filing:support:{first}") == ["given-up"]
+    assert hear(scene, "filing:support") == []
+
+
+IMPOSSIBLE = {"action": "draft", "delivery_id": None}  # without a letter: pymap refuses an empty APPEND
 
 
 def handle_unfiled(scene: Scene) -> None:
@@ -730,7 +738,7 @@ def handle_unfiled(scene: Scene) -> None:
 
 
 def test_a_mailbox_that_is_down_for_long_gets_its_drafts_when_it_is_back(scene: Scene) -> None:
-    scene.deliver([write_mail(subject="Facture", text="Bonjour,\n\nLe montant de notre facture est faux.")])
+    scene.deliver([write_mail(subject="Facture", text=BILLING)])
     scene.sync()
     with refuse_port() as port:
         save_mailbox(scene, "support", port=port)

@@ -6,13 +6,11 @@ import email
 import email.policy
 import json
 import os
-import shutil
 import sqlite3
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import openpyxl
@@ -22,7 +20,6 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 from prefect.client.schemas.objects import State
 from prefect.client.schemas.sorting import ArtifactSort
 
-from demo.house import MAILBOXES
 from demo.once import AFTERNOON, CLOSING, FORGETTING, MORNING, NEXT_DAY, PARIS
 from demo.samples import list_samples
 from desk.facts import Status
@@ -38,7 +35,7 @@ from store.retention import hold_ticket, release_ticket
 from store.views import TicketView, list_tickets
 from tasks.digesting import count_period, find_reader
 from tasks.opening import open_policy
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.scene import Scene
 from tests.acceptance.workers import write_mail
 from tests.stores import count_rows, look_up, tables
 
@@ -51,25 +48,6 @@ PEOPLE = {
     if "@atelier.example" not in text  # our own addresses are configuration
 }
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-@pytest.fixture(scope="module")
-def morning(house: House, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a desk that has worked on all samples."""
-    home = tmp_path_factory.mktemp("morning")
-    with open_scene(house, home) as scene:
-        for name in MAILBOXES:
-            scene.deliver((one.raw for one in SAMPLES if name in one.mailboxes), name)
-        scene.sync()
-        scene.work(at=MORNING)
-        scene.store.engine.dispose()  # writes its journal back into the file
-    return home
-
-
-@pytest.fixture
-def desk(morning: Path, scene: Scene) -> Scene:
-    shutil.copytree(morning, scene.home, dirs_exist_ok=True)
-    return scene
 
 
 @pytest.fixture
@@ -115,7 +93,7 @@ def show(key: str) -> list[dict[str, Any]]:
 
 # What the clock shows, and the highest level rung by then for unanswered tickets of each priority. All were opened at
 # 9:00 and must be answered within 8 h, 4 h, 1 h of open time; it is lunch from 12:30 to 13:30.
-LADDER = (
+LADDER: tuple[tuple[datetime, dict[str, int]], ...] = (
     (at(9, 44), {}),
     (at(9, 45), {"urgent": 1}),
     (at(10, 30), {"urgent": 3}),
@@ -241,10 +219,10 @@ def open_book(letter: EmailMessage) -> openpyxl.Workbook:
 
 
 def test_a_digest_is_made_once_per_reader_and_period_whatever_is_run_again(desk: Scene) -> None:
-    assert digest().message == "2 digests made, 0 there already or not due"
-    assert digest().message == "0 digests made, 2 there already or not due"
+    assert digest().message == "Digests made: 2; there already or not due: 0"
+    assert digest().message == "Digests made: 0; there already or not due: 2"
     assert digest(readers=["direction"], first_day=TUESDAY, last_day=TUESDAY).message == (
-        "0 digests made, 1 there already or not due"
+        "Digests made: 0; there already or not due: 1"
     )
     assert issues(desk) == {("direction", "2026-11-17"), ("operations", "2026-11-09…2026-11-15")}
     assert [len(letters(desk, f"{name}@atelier.example")) for name in ("direction", "operations")] == [1, 1]

@@ -16,7 +16,7 @@ from blocks import Database
 from tasks.opening import DESK
 from tests.acceptance.books import find_flaws, read_books
 from tests.acceptance.scene import Scene
-from tests.acceptance.workers import Written, start_pair, write_mail, write_mails
+from tests.acceptance.workers import Written, change_policy, start_pair, write_mail, write_mails
 from tests.integration.conftest import lend_database, postgres, postgres_template
 from tests.stores import count_rows
 
@@ -28,10 +28,16 @@ DECIDED = re.compile(r"^(\d+) mails decided, (\d+) letters sent")
 
 
 @pytest.fixture
-def shared(scene: Scene, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    """A desk whose memory is on PostgreSQL; processes started now find the same house."""
+def shared(
+    scene: Scene, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scene]:
+    """A desk whose memory is on PostgreSQL; processes started now find the same house.
+
+    They work in small chunks, so that they meet at every door and come to the outbox together.
+    """
     server, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
     monkeypatch.setenv("PREFECT_API_URL", scene.house.url)
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "chunk: 200", "chunk: 10")))
     for url in lend_database(server, template):
         Database(url=SecretStr(url)).save(DESK, overwrite=True)
         yield scene

@@ -109,6 +109,15 @@ def name_references(thread: int, turn: int) -> str:
     return f"References: {earlier}\n" if earlier else ""
 
 
+def change_policy(folder: Path, line: str, other: str) -> Path:
+    """The organisation's policy, written to `folder` with one line changed."""
+    text = Path("policy.yaml").read_text(encoding="utf-8")
+    assert text.count(line) == 1
+    file = folder / "policy.yaml"
+    file.write_text(text.replace(line, other), encoding="utf-8")
+    return file
+
+
 def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
     """Look again and again until it holds. Raises TimeoutError, naming what did not come."""
     deadline = time.monotonic() + seconds

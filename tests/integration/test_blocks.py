@@ -476,6 +476,7 @@ def test_a_mailbox_and_its_password_come_back_from_prefect(imap: ImapServer) -> 
     mailbox(imap.port, folders=["INBOX", "Junk"]).save("round-trip", overwrite=True)
     loaded = load_block(ImapMailbox, "round-trip")
     assert loaded.folders == ["INBOX", "Junk"]
+    assert isinstance(loaded.credentials, PasswordCredentials)
     assert loaded.credentials.password.get_secret_value() == PASSWORD
     assert loaded.check().ok
     assert "round-trip" in list_blocks(ImapMailbox)
@@ -573,7 +574,7 @@ def test_an_alert_channel_comes_back_with_everything_nested_in_it(smtp: SmtpSink
 
 def test_every_block_has_a_name_a_slug_and_described_fields() -> None:
     kinds = [kind for name in blocks.__all__ if is_block(kind := getattr(blocks, name))]
-    assert len(kinds) == 8
+    assert len(kinds) == 12
     for kind in kinds:
         assert kind.get_block_type_slug().startswith("byreturn-")
         assert kind.get_block_type_name().startswith("Byreturn ")
