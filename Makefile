@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check up migrate lock format
+.PHONY: help install demo test check up migrate lock format bench-sync
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Byreturn needs Python 3.11 or newer: make PYTHON=python3.11 …")'
@@ -46,3 +46,6 @@ lock: install  ## write requirements.lock anew from pyproject.toml
 format: install  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-sync: install  ## measure the intake beside mbsync and others (as root on Debian it installs them); see bench/README.md
+	@$(BIN)/python -m bench.sync $(ARGS)

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from imapclient import IMAPClient
 from pydantic import SecretStr
 
+from bench.clock import read_memory
 from bench.server import PASSWORD, Endpoint
 from store.keys import KeyRing
 from store.packs import PackFolder
@@ -97,10 +98,13 @@ class Watch:
             return answer
 
         def send(connection: Any, line: bytes) -> None:
-            self.commands.append(b" ".join(line.split()[1:3] if b" UID " in line else line.split()[1:2]).decode())
+            if words := line.split()[1:]:  # IMAPClient may send the end of a line apart
+                self.commands.append(b" ".join(words[: 2 if words[0] == b"UID" else 1]).decode())
             sending(connection, line)
 
-        IMAPClient.__init__, IMAPClient.logout, imaplib.IMAP4.send = begin, end, send
+        for owner, name, watched in ((IMAPClient, "__init__", begin), (IMAPClient, "logout", end)):
+            setattr(owner, name, watched)
+        imaplib.IMAP4.send = send  # type: ignore[method-assign, assignment]
 
     def watch_sql(self) -> None:
         """As long as somebody has a connection of the pool: statements, commits and what is computed between."""
@@ -113,12 +117,6 @@ class Watch:
 
         sa.event.listen(sa.pool.Pool, "checkout", lend)
         sa.event.listen(sa.pool.Pool, "checkin", take)
-
-
-def read_memory(field: str) -> float:
-    """VmRSS or VmHWM (its peak) in MB."""
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
-    return int(line.split()[1]) * 1024 / 1e6
 
 
 def forget_peak() -> None:
@@ -153,13 +151,13 @@ def count_kept(name: str) -> int:
 
 
 def measure_run(watch: Watch, name: str) -> Figures:
-    before, idle = count_kept(name), read_memory("VmRSS")
+    before, idle = count_kept(name), read_memory(STATUS, "VmRSS")
     forget_peak()
     watch.clear()
     start, cpu = time.perf_counter(), time.process_time()
     run_flow(name)
     flow, cpu = time.perf_counter() - start, time.process_time() - cpu
-    peak, spent = read_memory("VmHWM"), watch.seconds
+    peak, spent = read_memory(STATUS, "VmHWM"), watch.seconds
     return Figures(
         count_kept(name) - before, watch.ended - watch.begun, spent["task"], flow, spent["fetch"], spent["seal"],
         spent["write"], spent["sql"], cpu, idle, peak, list(watch.commands),

@@ -119,7 +119,10 @@ PEERS: tuple[Peer, ...] = (
         "mbsync", "Maildir, FSync yes, compression off: the like-for-like one", "mbsync",
         partial(prepare_mbsync, "DisableExtension COMPRESS=DEFLATE"), count_files, (*NEAR, FAR),
     ),
-    Peer("mbsync stock", "as installed: FSync yes, COMPRESS=DEFLATE when offered", "mbsync", partial(prepare_mbsync, ""), count_files),
+    Peer(
+        "mbsync stock", "as installed: FSync yes, COMPRESS=DEFLATE when offered", "mbsync",
+        partial(prepare_mbsync, ""), count_files,
+    ),
     Peer("offlineimap3", "Maildir, as installed (fsync on)", "offlineimap", prepare_offlineimap, count_files),
     Peer(
         "IMAPClient 1", "one FETCH, one policy.default parse, one commit per mail", sys.executable,

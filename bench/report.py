@@ -17,7 +17,7 @@ from bench.clock import Sample
 from bench.peers import FAR, FIRST, NEW, NOTHING, PEERS
 
 SQLITE, POSTGRESQL = "Byreturn, sqlite", "Byreturn, postgresql"
-PARTS = ("fetch", "seal", "write", "sql")
+PARTS = ("fetch", "seal", "write", "sql", "session", "task", "flow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,7 @@ def print_report(run: Run) -> None:
                 list_peers(run, phase),
             )
         )
-    console.print(
-        lay_table(
-            "where our time goes, s", ("phase", "peer", *PARTS, "session", "task", "flow", "process"), list_parts(run)
-        )
-    )
+    console.print(lay_table("where our time goes, s", ("phase", "peer", *PARTS), list_parts(run)))
     console.print(lay_table("targets", ("figure", "wanted", "measured", ""), list_targets(run)))
     for peer in PEERS:
         console.print(f"{peer.name}: {peer.note}")
@@ -154,9 +150,8 @@ def list_parts(run: Run) -> Iterator[Sequence[str]]:
     for phase in (FIRST, NEW, NOTHING, FAR):
         for peer in (SQLITE, POSTGRESQL):
             samples = run.pick(phase, peer)
-            names = (*PARTS, "session", "task", "flow", "process")
             if samples:
-                yield phase, peer, *(f"{median(one.more[name] for one in samples):.3f}" for name in names)
+                yield phase, peer, *(f"{median(one.more[name] for one in samples):.3f}" for name in PARTS)
 
 
 def list_targets(run: Run) -> Iterator[Sequence[str]]:

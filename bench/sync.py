@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -28,8 +29,8 @@ from bench.report import Run, print_report, save_report
 from bench.server import Dovecot, Endpoint, deliver_mails, run_dovecot, take_back, wait_open, warm_up
 from demo.house import find_port, run_process, run_server, set_environment
 
+ROOT = Path(__file__).resolve().parents[1]
 NEW_MAILS = 100
-OURS = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,21 @@ def open_bench(asked: argparse.Namespace) -> Iterator[Bench]:
         fill_maildir(home / "mail" / "idle", 0)
         dovecot = stack.enter_context(run_dovecot(home))
         warm_up(dovecot.endpoint)
-        url = stack.enter_context(run_server(home, find_port()))
-        set_environment(home, url)
+        port = find_port()
+        leave_desk(home)
+        set_environment(home, f"http://127.0.0.1:{port}/api")
+        stack.enter_context(run_server(home, port))
         far = stack.enter_context(run_proxy(home, dovecot.endpoint, asked.round_trip))
         databases = {"sqlite": ""} | stack.enter_context(run_postgres())
         yield Bench(home, dovecot, far, asked.mails, databases, choose_peers(asked.only))
+
+
+def leave_desk(home: Path) -> None:
+    """Prefect reads `.env` of the folder it starts in, and that may name the desk's real server and database."""
+    for name in [name for name in os.environ if name.startswith(("PREFECT_", "BYRETURN_"))]:
+        del os.environ[name]
+    os.environ |= {"PYTHONPATH": str(ROOT), "BYRETURN_POLICY": str(ROOT / "policy.yaml")}
+    os.chdir(home)
 
 
 def choose_peers(only: str) -> tuple[Peer, ...]:
@@ -164,12 +175,14 @@ def run_ours(bench: Bench, kind: str, url: str, phase: str, rounds: Path) -> Sam
     if figures["mails"] != brought:
         raise SystemExit(f"ours, {phase}: {figures['mails']} mails instead of {brought}")
     peak = figures["peak_mb"] - figures["idle_mb"]
-    more = figures | {"process": spent.wall}
-    return Sample(phase, f"Byreturn, {kind}", brought, figures["session"], figures["cpu"], spent.server_cpu, peak, more)
+    return Sample(
+        phase, f"Byreturn, {kind}", brought, figures["session"], figures["cpu"], spent.server_cpu, peak, figures
+    )
 
 
 def main() -> None:
     asked = read_arguments()
+    asked.json = asked.json.absolute()  # before we leave this folder
     install_missing()
     with open_bench(asked) as bench:
         size = sum(file.stat().st_size for file in (bench.home / "mail" / "bench" / "cur").iterdir())

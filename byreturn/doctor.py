@@ -59,7 +59,7 @@ def _examine_secrets(today: date) -> Iterator[Finding]:
 
 def _examine_secret(what: str, credentials: Credentials, today: date) -> Finding:
     soon = tell_expiry(credentials.secret_expires, today)
-    said = f"works until {credentials.secret_expires}"
+    said = f"its last day is {credentials.secret_expires}"
     return Finding(what, not soon, f"{said}. {credentials.renewal}" if soon else said)
 
 

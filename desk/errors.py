@@ -91,9 +91,7 @@ class SignInRefused(ConnectionTrouble):
     """The server refused the sign-in."""
 
     code = "auth"
-    remedy = (
-        "Renew the password in the credential block and run the flow by hand; the desk tries again in an hour."
-    )
+    remedy = "Renew the password in the credential block and run the flow by hand; the desk tries again in an hour."
 
 
 class Throttled(ConnectionTrouble):

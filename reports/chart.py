@@ -31,9 +31,7 @@ def draw_chart(digest: Digest, language: str) -> bytes:
     """A PNG 1280 pixels wide, at most 60 KB, to be shown 640 wide. Beyond eight, categories are merged."""
     words, tallies = pick_words(language), _merge_rest(digest.by_category)
     heights = [0.55 + 0.48 * max(len(tallies), 1), 1.9]
-    figure = Figure(
-        figsize=(WIDTH_INCHES, sum(heights) + 0.75), dpi=DPI, layout="constrained", facecolor="white"
-    )
+    figure = Figure(figsize=(WIDTH_INCHES, sum(heights) + 0.75), dpi=DPI, layout="constrained", facecolor="white")
     bars, lines = figure.subplots(2, 1, height_ratios=heights)
     _draw_bars(bars, tallies, words)
     _draw_lines(lines, digest, words)

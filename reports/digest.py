@@ -184,9 +184,7 @@ def mark_tickets(ledger: Ledger, at: datetime, teams: frozenset[str] | None) -> 
     return tickets
 
 
-def _load_tickets(
-    figures: tuple[TicketFigure, ...], at: datetime, teams: frozenset[str] | None
-) -> pd.DataFrame:
+def _load_tickets(figures: tuple[TicketFigure, ...], at: datetime, teams: frozenset[str] | None) -> pd.DataFrame:
     chosen = [each for each in figures if each.opened_at < at and (teams is None or each.team in teams)]
     tickets = pd.DataFrame(map(attrgetter(*COLUMNS), chosen), columns=list(COLUMNS))
     for name in INSTANTS:
@@ -206,9 +204,7 @@ def _group_flags(tickets: pd.DataFrame, column: str) -> tuple[Tally, ...]:
     """Busiest first, then by name; groups in which nothing happened are left out."""
     sums = tickets.groupby(column)[list(FLAGS)].sum()
     tallies = [Tally(str(name), *map(int, counts)) for name, *counts in sums.itertuples()]
-    return tuple(
-        sorted((each for each in tallies if not each.is_zero), key=lambda each: (-each.new, each.name))
-    )
+    return tuple(sorted((each for each in tallies if not each.is_zero), key=lambda each: (-each.new, each.name)))
 
 
 def _measure_times(tickets: pd.DataFrame, flag: str, until: str) -> Spread:

@@ -101,10 +101,7 @@ def _list_figures(digest: Digest, words: Words, chosen: list[str]) -> Rows:
 
 def _list_trend(digest: Digest, words: Words) -> Rows:
     known = [each for each in digest.trend if each.mean is not None]
-    return [
-        [words[each.name], str(each.current), _write_number(each.mean or 0, words), each.arrow]
-        for each in known
-    ]
+    return [[words[each.name], str(each.current), _write_number(each.mean or 0, words), each.arrow] for each in known]
 
 
 def _list_tallies(tallies: tuple[Tally, ...]) -> Rows:

@@ -134,9 +134,7 @@ def _list_times(digest: Digest, words: Words) -> list[list[Value]]:
 
 
 def _draw_trend(sheet: Worksheet, row: int, digest: Digest, words: Words) -> None:
-    rows: list[list[Value]] = [
-        [each.label, *(getattr(each, name) for name in TRENDS)] for each in digest.history
-    ]
+    rows: list[list[Value]] = [[each.label, *(getattr(each, name) for name in TRENDS)] for each in digest.history]
     _write_block(sheet, row, [words["period"], *(words[name] for name in TRENDS)], rows)
     chart = LineChart()
     chart.title = words["trend"]
@@ -168,9 +166,7 @@ def _show_field(name: str, value: object, words: Words, zone: ZoneInfo) -> Value
 
 
 def _fill_groups(sheet: Worksheet, tallies: tuple[Tally, ...], heading: str, words: Words) -> None:
-    rows: list[list[Value]] = [
-        [each.name or "—", *(getattr(each, name) for name in FLAGS)] for each in tallies
-    ]
+    rows: list[list[Value]] = [[each.name or "—", *(getattr(each, name) for name in FLAGS)] for each in tallies]
     _write_block(sheet, 1, [heading, *(words[name] for name in FLAGS)], rows)
     sheet.freeze_panes = "B2"
     _fit_columns(sheet)
@@ -185,9 +181,7 @@ def _draw_groups(sheet: Worksheet, count: int, title: str) -> None:
     sheet.add_chart(chart, f"{get_column_letter(len(FLAGS) + 3)}2")
 
 
-def _fill_deadlines(
-    sheet: Worksheet, tickets: pd.DataFrame, at: datetime, words: Words, zone: ZoneInfo
-) -> None:
+def _fill_deadlines(sheet: Worksheet, tickets: pd.DataFrame, at: datetime, words: Words, zone: ZoneInfo) -> None:
     """Every deadline still running or missed and unmet, the most pressing first."""
     unmet = (
         (ticket[deadline], str(ticket["number"]), promise, ticket)

@@ -84,29 +84,29 @@ def read_mbox(path: Path, limit: int, now: datetime) -> Iterator[FiledMail]:
     with closing(mailbox.mbox(path, create=False)) as box:
         for key in box.iterkeys():
             with box.get_file(key) as file:
-                data, size = take_bytes(file, limit)
-            yield describe_mail(QUOTED_FROM.sub(rb"\1", data), size, written, now)
+                data, rest = take_bytes(file, limit)
+            yield describe_mail(QUOTED_FROM.sub(rb"\1", data), rest, written, now)
 
 
 def read_file(path: Path, limit: int, now: datetime) -> FiledMail | None:
     """None when it is gone or closed to us: a mail client may move it while we look."""
     try:
         with path.open("rb") as file:
-            data, size = take_bytes(file, limit)
-        return describe_mail(data, size, tell_written(path), now)
+            data, rest = take_bytes(file, limit)
+        return describe_mail(data, rest, tell_written(path), now)
     except OSError:
         return None
 
 
 def take_bytes(file: IO[bytes] | Any, limit: int) -> tuple[bytes, int]:
-    """The beginning, and how many bytes there are in all."""
+    """The beginning, and how many bytes come after it."""
     data = file.read(limit + 1)
-    return data, len(data) + sum(len(more) for more in iter(lambda: file.read(HEAD_BYTES), b""))
+    return data, sum(len(more) for more in iter(lambda: file.read(HEAD_BYTES), b""))
 
 
-def describe_mail(data: bytes, size: int, written: datetime, now: datetime) -> FiledMail:
+def describe_mail(data: bytes, rest: int, written: datetime, now: datetime) -> FiledMail:
     said = read_date(read_headers(parse_head(data[:HEAD_BYTES])))
-    return FiledMail(data, size, min(said or written, now))
+    return FiledMail(data, len(data) + rest, min(said or written, now))
 
 
 def tell_written(path: Path) -> datetime:

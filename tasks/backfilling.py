@@ -34,7 +34,6 @@ from tasks.keeping import keep_apart
 from tasks.opening import open_policy, open_store
 
 
-
 @dataclass(frozen=True, slots=True)
 class BackfillCount:
     """Of the mails `named`: here already, brought in now, woken from history, kept aside, not handed out to us."""

@@ -15,7 +15,7 @@ from store.intake import Batch, keep_batch
 from store.mailboxes import Cursor, lease_mailbox, release_lease
 from store.memory import Store
 
-LEASE = timedelta(minutes=2)
+LEASE = timedelta(minutes=1)  # of one commit
 PATIENCE = timedelta(minutes=5)
 POLL_SECONDS = 0.5
 

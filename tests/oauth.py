@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
 import socket
-import subprocess
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from os import chown, getuid
 from pathlib import Path
-from pwd import getpwnam
 from typing import Any, Self
 from urllib.parse import parse_qs
 
 import jwt
-import pytest
 from aiosmtpd.smtp import AuthResult
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from imapclient import IMAPClient
 
 from demo.servers import HOST, SmtpSink
+from tests.dovecot import Dovecot, run_dovecot
 
 USER = "support@atelier.example"
 TENANT, APP, SECRET, REFRESH = "tenant-1", "app-1", "app secret", "refresh 0"
 SERVICE = "desk@project.example"
 AUDIENCE = "https://oauth2.googleapis.com/token"  # google-auth names it whatever the key's token_uri says
-DELIVERY = "deliver"  # the password under which tests put mail into Dovecot
 
 Form = Mapping[str, str]
 
@@ -57,6 +51,7 @@ class TokenServer:
         self.manners = Manners()
         self.asked: list[Form] = []  # every form that the token endpoint was sent
         self.refresh = REFRESH
+        self.app_mailbox = USER  # that the app's tokens may enter
         self.tokens: dict[str, str] = {}  # valid tokens and the mailbox that each may enter
 
     @property
@@ -97,8 +92,12 @@ class TokenServer:
         kind = form["grant_type"]
         if kind == "refresh_token" and form["refresh_token"] != self.refresh:
             return 400, {"error": "invalid_grant", "error_description": "AADSTS700082: The refresh token has expired."}
-        owner = read_subject(form["assertion"]) if kind.endswith("jwt-bearer") else USER
-        return 200, self._make_answer(owner, kind)
+        return 200, self._make_answer(self._find_owner(kind, form), kind)
+
+    def _find_owner(self, kind: str, form: Form) -> str:
+        if kind.endswith("jwt-bearer"):
+            return read_subject(form["assertion"])
+        return self.app_mailbox if kind == "client_credentials" else USER
 
     def _make_answer(self, owner: str, kind: str) -> dict[str, object]:
         token = uuid.uuid4().hex
@@ -179,107 +178,91 @@ def read_xoauth2(said: str) -> tuple[str, str]:
     return user.removeprefix("user="), bearer.removeprefix("auth=Bearer ")
 
 
-@dataclass(frozen=True, slots=True)
-class Dovecot:
-    """A private Dovecot that takes tokens, and the DELIVERY password."""
-
-    port: int
-
-    def deliver(self, *raws: bytes, user: str = USER) -> None:
-        with IMAPClient(HOST, self.port, ssl=False, timeout=20) as client:
-            client.login(user, DELIVERY)
-            for raw in raws:
-                client.append("INBOX", raw)
-
-
-CONFIG = """
-base_dir = {folder}/run
-state_dir = {folder}/run
-log_path = {folder}/dovecot.log
-listen = 127.0.0.1
-protocols = imap
-ssl = no
-disable_plaintext_auth = no
-auth_mechanisms = plain xoauth2
-auth_failure_delay = 0
-first_valid_uid = 1
-mail_location = maildir:{folder}/mail/%u
-mailbox_list_index = no
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2
-  args = {folder}/oauth2.conf.ext
-}}
-passdb {{
-  driver = static
-  mechanisms = plain
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={uid} gid={gid} home={folder}/mail/%u
-}}
-namespace inbox {{
-  inbox = yes
-  mailbox Drafts {{
-    auto = create
-  }}
-}}
-service imap-login {{
-  inet_listener imap {{
-    port = {port}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-"""
-TOKENS = """
+SETTINGS = """
 introspection_mode = post
 introspection_url = {url}/introspect
 username_attribute = email
 active_attribute = active
 active_value = true
 """
+PASSDB = """
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2
+  args = {settings}
+}}
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+"""
 
 
 @contextmanager
-def run_dovecot(tokens: TokenServer) -> Iterator[Dovecot]:
-    """Skips the test where Dovecot is missing and can't be installed."""
-    if not find_dovecot():
-        pytest.skip("no Dovecot here: it wants root and Debian's dovecot-imapd")
-    with tempfile.TemporaryDirectory(prefix="byreturn-dovecot-", ignore_cleanup_errors=True) as name:
-        folder, port = Path(name), find_port()
-        write_config(folder, port, tokens)
-        program = ["dovecot", "-c", str(folder / "dovecot.conf")]
-        subprocess.run(program, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30)
-        try:
-            yield Dovecot(port)  # it went into the background with its door open
-        finally:
-            subprocess.run(["doveadm", *program[1:], "stop"], check=True, capture_output=True, timeout=30)
+def run_token_dovecot(tokens: TokenServer, *users: str) -> Iterator[Dovecot]:
+    """A Dovecot that asks the token server about each token; passwords work as well."""
+    with tempfile.NamedTemporaryFile("w", prefix="byreturn-oauth-", suffix=".conf.ext") as settings:
+        settings.write(SETTINGS.format(url=tokens.url))
+        settings.flush()
+        Path(settings.name).chmod(0o644)  # Dovecot's processes are another user's
+        more = PASSDB.format(settings=settings.name)
+        with run_dovecot(dict.fromkeys(users, "password"), mechanisms="plain xoauth2", more=more) as running:
+            yield running
 
 
-def write_config(folder: Path, port: int, tokens: TokenServer) -> None:
-    owner = getpwnam("mail")
-    folder.chmod(0o755)
-    (folder / "mail").mkdir()
-    chown(folder / "mail", owner.pw_uid, owner.pw_gid)
-    (folder / "run").mkdir()
-    filled = CONFIG.format(folder=folder, port=port, password=DELIVERY, uid=owner.pw_uid, gid=owner.pw_gid)
-    (folder / "dovecot.conf").write_text(filled)
-    (folder / "oauth2.conf.ext").write_text(TOKENS.format(url=tokens.url))
+class SessionEnder:
+    """Stands before an IMAP server and ends each session at its so-manieth fetch of bodies, as Gmail does with a token.
+
+    Every session gets its goodbye from `goodbyes`, in turn; an empty one breaks the connection without a word.
+    """
+
+    def __init__(self, behind: int, fetches: int, goodbyes: Sequence[bytes]) -> None:
+        self.behind, self.fetches, self.goodbyes = behind, fetches, goodbyes
+        self.sessions = 0
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server((HOST, 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._welcome_clients, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _welcome_clients(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.sessions += 1
+                with client, socket.create_connection((HOST, self.behind)) as server:
+                    self._carry_session(client, server, self.goodbyes[(self.sessions - 1) % len(self.goodbyes)])
+
+    def _carry_session(self, client: socket.socket, server: socket.socket, goodbye: bytes) -> None:
+        back = threading.Thread(target=copy_bytes, args=(server, client), daemon=True)
+        back.start()
+        fetches = 0
+        with client.makefile("rb") as lines:
+            for line in lines:
+                fetches += b"BODY.PEEK" in line
+                if fetches > self.fetches:
+                    client.sendall(goodbye)
+                    break
+                server.sendall(line)
+        hang_up(server)
+        back.join(5)
 
 
-def find_dovecot() -> bool:
-    """Whether Dovecot can be run here; it is installed if it may be."""
-    if getuid() != 0:
-        return False
-    if not shutil.which("dovecot") and shutil.which("apt-get"):
-        install = ["apt-get", "install", "--yes", "--no-install-recommends", "dovecot-imapd"]
-        subprocess.run(install, check=False, capture_output=True, timeout=180)
-    return bool(shutil.which("dovecot"))
+def copy_bytes(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while some := source.recv(65_536):
+            target.sendall(some)
+    hang_up(target)
 
 
-def find_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        return int(listener.getsockname()[1])
+def hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

@@ -147,9 +147,9 @@ def test_the_doctor_names_a_missing_block_and_what_to_do(byreturn: Command) -> N
     said = byreturn("doctor", "--json")
     faults = {what: detail for what, (ok, detail) in read_findings(said).items() if not ok}
     assert said.status == 1
-    assert list(faults) == ["byreturn-mistral"]
-    assert "byreturn-mistral/byreturn does not exist." in faults["byreturn-mistral"]
-    assert "Create or edit it in the Prefect UI under Blocks" in faults["byreturn-mistral"]
+    assert list(faults) == ["byreturn-mistral-api"]
+    assert "byreturn-mistral-api/byreturn does not exist." in faults["byreturn-mistral-api"]
+    assert "Create or edit it in the Prefect UI under Blocks" in faults["byreturn-mistral-api"]
     assert "does not exist" in byreturn("doctor").out
 
 

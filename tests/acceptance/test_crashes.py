@@ -69,7 +69,7 @@ def shift(request: pytest.FixtureRequest, scene: Scene, tmp_path: Path) -> Itera
     mails = write_mails(THREADS, datetime.now(UTC))
     scene.deliver(one.raw for one in mails)
     scene.sync()
-    policy = change_policy(tmp_path, "claim: 60s", f"claim: {request.param}")
+    policy = change_policy(tmp_path, "claim: 45s", f"claim: {request.param}")
     with hire_crew(tmp_path, {"BYRETURN_POLICY": str(policy)}) as crew:
         yield Shift(scene, crew, scene.store, mails)
 
@@ -105,7 +105,7 @@ def is_sending(shift: Shift) -> bool:
 
 
 CRASHES = {
-    "run and worker, while deciding": ("60s", Crash(is_deciding, worker_too=True)),
+    "run and worker, while deciding": ("45s", Crash(is_deciding, worker_too=True)),
     "run and worker, while sending": ("10s", Crash(is_sending, worker_too=True, held=40)),
     "run alone, while deciding": ("10s", Crash(is_deciding, worker_too=False)),
 }
@@ -121,6 +121,7 @@ def strike(shift: Shift, crash: Crash) -> UUID:
     return run
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(("shift", "crash"), CRASHES.values(), ids=CRASHES, indirect=["shift"])
 def test_after_sigkill_nothing_is_lost_nothing_is_twice_and_the_desk_goes_on(
     shift: Shift, crash: Crash, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ from tests.stores import count_rows
 __all__ = ["postgres", "postgres_template"]  # fixtures
 
 THREADS = 250
-LATEST = 180
+LATEST = 300
 DECIDED = re.compile(r"^(\d+) mails decided, (\d+) letters sent")
 
 
@@ -37,7 +37,7 @@ def shared(
     """
     server, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
     monkeypatch.setenv("PREFECT_API_URL", scene.house.url)
-    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "chunk: 200", "chunk: 10")))
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "chunk: 200", "chunk: 25")))
     for url in lend_database(server, template):
         Database(url=SecretStr(url)).save(DESK, overwrite=True)
         yield scene
@@ -70,6 +70,7 @@ def count_share(rounds: list[str]) -> tuple[int, int]:
     return sum(int(one[1]) for one in found), sum(int(one[2]) for one in found)
 
 
+@pytest.mark.timeout(2 * LATEST)
 def test_two_workers_over_the_same_mails_open_no_ticket_and_send_no_letter_twice(shared: Scene, tmp_path: Path) -> None:
     mails = write_mails(THREADS, datetime.now(UTC))
     shared.deliver(one.raw for one in mails)

@@ -27,6 +27,7 @@ from blocks import (
     load_block,
 )
 from blocks.oauth import EARLY, SHELF, OAuthCredentials, Token, read_refusal
+from demo.house import find_port
 from desk.errors import (
     BlockError,
     ByreturnError,
@@ -36,20 +37,25 @@ from desk.errors import (
     SignInRefused,
     Throttled,
 )
+from store.mailboxes import lease_mailbox
+from store.memory import Store
+from tasks import intake
+from tests.dovecot import Dovecot
 from tests.oauth import (
     APP,
     REFRESH,
     SECRET,
     TENANT,
     USER,
-    Dovecot,
+    SessionEnder,
     TokenServer,
     TokenSink,
-    find_port,
     make_key_file,
-    run_dovecot,
+    run_token_dovecot,
 )
+from tests.stores import add_mailbox, look_up, run_together
 
+LONG = "long@atelier.example"
 MAIL = b"From: a@school.example\r\nSubject: hello\r\n\r\nhello\r\n"
 
 Make = Callable[..., Any]
@@ -63,7 +69,7 @@ def tokens() -> Iterator[TokenServer]:
 
 @pytest.fixture(scope="module")
 def dovecot() -> Iterator[tuple[TokenServer, Dovecot]]:
-    with TokenServer() as server, run_dovecot(server) as running:
+    with TokenServer() as server, run_token_dovecot(server, USER, LONG) as running:
         yield server, running
 
 
@@ -99,14 +105,12 @@ each_refreshing = pytest.mark.parametrize("make", [microsoft_user, google_user])
 
 def mailbox(port: int, credentials: Credentials) -> ImapMailbox:
     return ImapMailbox(
-        address=USER, credentials=credentials, host="127.0.0.1", port=port, security="none", timeout_seconds=10
+        address=USER, credentials=credentials, host="127.0.0.1", port=port, security="none", drafts_folder=""
     )
 
 
 def relay(port: int, credentials: Credentials) -> SmtpServer:
-    return SmtpServer(
-        sender=USER, credentials=credentials, host="127.0.0.1", port=port, security="none", timeout_seconds=10
-    )
+    return SmtpServer(sender=USER, credentials=credentials, host="127.0.0.1", port=port, security="none")
 
 
 def assert_discreet(error: ByreturnError) -> None:
@@ -208,6 +212,11 @@ def test_a_token_near_its_end_is_renewed(make: Make, tokens: TokenServer) -> Non
     assert len(tokens.asked) == 2
 
 
+def test_mailboxes_that_sync_at_once_fetch_one_token_between_them(tokens: TokenServer) -> None:
+    taken = run_together(*[microsoft_app(tokens.url).take_token for _ in range(8)])
+    assert len(set(taken)) == len(tokens.asked) == 1
+
+
 def test_a_token_lasts_until_five_minutes_before_its_end() -> None:
     ends_at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     token = Token("t", ends_at)
@@ -231,9 +240,10 @@ def test_each_connection_of_one_block_has_a_token_that_lasts(dovecot: tuple[Toke
 
 def test_a_refused_token_is_not_shown_twice(dovecot: tuple[TokenServer, Dovecot]) -> None:
     tokens, server = dovecot
-    block = mailbox(server.port, google_user(tokens.url, client_id="another app of this test"))
+    credentials = google_user(tokens.url, client_id="another app of this test")
+    block = mailbox(server.port, credentials)
     assert block.check().ok
-    tokens.tokens.clear()  # the user's administrator has revoked them
+    del tokens.tokens[credentials.take_token()]  # an administrator has revoked it
     with pytest.raises(SignInRefused):
         block.check()
     assert block.check().ok
@@ -251,6 +261,48 @@ def test_no_text_of_credentials_or_token_shows_a_secret(make: Make, tokens: Toke
     credentials.take_token()
     shown = f"{credentials!r} {credentials} {SHELF.__dict__} {credentials.fingerprint}"
     assert [secret for secret in (SECRET, REFRESH, "PRIVATE KEY", *tokens.tokens) if secret in shown] == []
+
+
+GOODBYES = (
+    b"* BYE Session expired, please login again.\r\n",  # Gmail
+    b"* BYE Session invalidated - AccessTokenExpired\r\n",  # Exchange Online
+    b"",
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_long_sync_goes_on_at_the_cursor_when_sessions_end_with_their_token(
+    dovecot: tuple[TokenServer, Dovecot], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens, server = dovecot
+    server.deliver(LONG, *(b"Subject: mail %d\r\n\r\nhello\r\n" % number for number in range(16)))
+    monkeypatch.setattr(tokens, "app_mailbox", LONG)
+    monkeypatch.setattr(intake, "BATCH_MAILS", 2)
+    monkeypatch.setattr(tokens.manners, "lifetime", 1)
+    before = len(tokens.asked)
+    with SessionEnder(server.port, fetches=2, goodbyes=GOODBYES) as ender:
+        block = mailbox(ender.port, microsoft_app(tokens.url, user=LONG))
+        box = add_mailbox(store)
+        assert lease_mailbox(store.engine, box, "intake", datetime.now(UTC), timedelta(minutes=2))
+        report = intake.fetch_mailbox(store, block, intake.find_mailbox(store, box), "intake")
+    assert (report.status, report.kept) == ("synced", 16)
+    assert look_up(store, "delivery", "uid") == list(range(1, 17))
+    assert (ender.sessions, len(tokens.asked) - before) == (4, 4)
+
+
+@pytest.mark.parametrize("goodbye", GOODBYES)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_session_that_brought_nothing_is_not_followed_by_another(
+    goodbye: bytes, dovecot: tuple[TokenServer, Dovecot], store: Store
+) -> None:
+    tokens, server = dovecot
+    server.deliver(USER, MAIL)
+    box = add_mailbox(store)
+    with SessionEnder(server.port, fetches=0, goodbyes=(goodbye,)) as ender:
+        block = mailbox(ender.port, microsoft_app(tokens.url))
+        with pytest.raises(NetworkTrouble):
+            list(intake.fetch_new(store, block, box))
+    assert ender.sessions == 1
 
 
 # --- rotation -------------------------------------------------------------------------------------

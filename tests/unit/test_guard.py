@@ -164,6 +164,7 @@ def test_an_error_of_the_house_loses_what_it_was_raised_from_and_that_is_kept(en
 
     error = fail_guarded(fail)
     assert type(error) is MailTrouble
+    assert (error.__cause__, error.__context__) == (None, None)
     assert ADDRESS not in tell_all(error)
     (kept,) = find_incidents(engine)
     assert ADDRESS in kept

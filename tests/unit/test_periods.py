@@ -90,9 +90,7 @@ def test_a_reader_on_demand_has_no_last_period() -> None:
     assert last_period("on_demand", "", PARIS, FRIDAY) is None
 
 
-@pytest.mark.parametrize(
-    ("frequency", "weekday"), [("hourly", ""), ("", ""), ("weekly", ""), ("weekly", "monday")]
-)
+@pytest.mark.parametrize(("frequency", "weekday"), [("hourly", ""), ("", ""), ("weekly", ""), ("weekly", "monday")])
 def test_an_unknown_frequency_or_weekday_is_an_error_of_the_policy(frequency: str, weekday: str) -> None:
     with pytest.raises(PolicyError):
         last_period(frequency, weekday, PARIS, FRIDAY)

@@ -36,9 +36,7 @@ def hours(count: float) -> datetime:
 
 
 def make_ticket(number: str, opened_at: datetime = START, **fields: Any) -> TicketFigure:
-    blank = TicketFigure(
-        number, "Salle 12", "technical", "support", "", "normal", "new", 1, opened_at, *[None] * 5
-    )
+    blank = TicketFigure(number, "Salle 12", "technical", "support", "", "normal", "new", 1, opened_at, *[None] * 5)
     return replace(blank, **fields)
 
 
@@ -334,8 +332,7 @@ def test_any_ledger_counts_as_plain_python_does(tickets: list[TicketFigure]) -> 
 @given(st.lists(st.integers(1, 1400), min_size=2, max_size=30))
 def test_median_and_percentile_agree_with_the_standard_library(minutes: list[int]) -> None:
     tickets = [
-        make_ticket(str(row), START, responded_at=START + timedelta(minutes=each))
-        for row, each in enumerate(minutes)
+        make_ticket(str(row), START, responded_at=START + timedelta(minutes=each)) for row, each in enumerate(minutes)
     ]
     spread = count_alone(make_ledger(*tickets)).response
     p90 = statistics.quantiles(minutes, n=10, method="inclusive")[8]
@@ -403,9 +400,7 @@ INJECTIONS = [
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-@pytest.mark.parametrize(
-    "field", ["subject", "category", "team", "organisation", "number", "priority", "status"]
-)
+@pytest.mark.parametrize("field", ["subject", "category", "team", "organisation", "number", "priority", "status"])
 def test_no_text_becomes_a_formula(field: str, text: str) -> None:
     fields: dict[str, Any] = {field: text, "respond_by": hours(1)}
     ledger = make_ledger(replace(make_ticket("A-1"), **fields))
