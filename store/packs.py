@@ -12,6 +12,8 @@ from pathlib import Path
 
 from desk.errors import MailTrouble
 
+BUFFER_BYTES = 1024 * 1024  # most mails are a few kB: one write for many of them
+
 
 @dataclass(frozen=True, slots=True)
 class PackEntry:
@@ -31,7 +33,7 @@ class PackFolder:
         """Write a pack so that it survives a power cut: write, fsync, rename, fsync the folder."""
         self.path.mkdir(parents=True, exist_ok=True)
         part = self.path / f".{name}.part"
-        with part.open("wb") as file:
+        with part.open("wb", buffering=BUFFER_BYTES) as file:
             entries = tuple(_append(file.tell(), file.write(chunk)) for chunk in chunks)
             file.flush()
             os.fsync(file.fileno())

@@ -7,12 +7,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from desk.tokens import TokenKeys
 
 from blocks import Database, DeskKeys, PackStorage
 from blocks.base import load_block
 from desk.errors import ConfigurationError
 from desk.policy import Policy, read_policy
+from desk.tokens import TokenKeys
 from letters.render import list_letters
 from store.engine import open_engine
 from store.keys import KeyRing
