@@ -44,8 +44,9 @@ class PackStorage(DeskBlock):
 
         Raises ConfigurationError.
         """
-        if not self.folder.is_dir():
-            raise ConfigurationError("the pack folder does not exist", remedy="Create it or correct the block's URL.")
-        if not os.access(self.folder, os.R_OK | os.W_OK | os.X_OK):
+        folder = self.folder.absolute()
+        there = next((place for place in (folder, *folder.parents) if place.is_dir()), folder)
+        if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
             raise ConfigurationError("the pack folder is not writable", remedy="Give the desk's user write access.")
-        return Checked(True, f"the pack folder has {shutil.disk_usage(self.folder).free} bytes free")
+        free = f"{shutil.disk_usage(there).free} bytes free"
+        return Checked(True, f"the pack folder {'has' if there == folder else 'will be created; there are'} {free}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from desk.classification import Classification, Classifier, Question, Trouble
+from desk.classification import Classification, Classifier, Question, Source, Trouble
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
+
+PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,33 @@ class Judgement:
 
     classification: Classification
     troubles: tuple[Trouble, ...] = ()
+
+
+@dataclass(slots=True)
+class Breaker:
+    """A judge that is left alone after PATIENCE silences in a row: one that is down costs no more time-outs than that.
+
+    It lasts as long as the run that made it, so the next run asks again.
+    """
+
+    engine: Classifier
+    silences: int = 0
+
+    @property
+    def source(self) -> Source:
+        return self.engine.source
+
+    def classify(self, question: Question) -> Classification:
+        """As the judge itself; ModelUnavailable at once while it is left alone."""
+        if self.silences >= PATIENCE:
+            raise ModelUnavailable("left alone for the rest of this run")
+        try:
+            said = self.engine.classify(question)
+        except ModelUnavailable:
+            self.silences += 1
+            raise
+        self.silences = 0
+        return said
 
 
 def judge_question(question: Question, engines: Sequence[Classifier]) -> Judgement:

@@ -84,5 +84,7 @@ def tell_end(
     }
     down = next((count.error_code for count in sent if count.error_code), "")
     said = f"{sum(count.claimed for count in decided)} mails decided, {sum(count.sent for count in sent)} letters sent"
-    left = [f"{count} {what}" for what, count in troubles.items() if count] + ([f"SMTP: {down}"] if down else [])
+    degraded = next((count.degraded for count in decided if count.degraded), "")
+    left = [f"{count} {what}" for what, count in troubles.items() if count]
+    left += [f"{system}: {code}" for system, code in (("SMTP", down), ("Mistral", degraded)) if code]
     return end_partial(f"{said}; {', '.join(left)}") if left else end_well(said)

@@ -71,7 +71,8 @@ def choose_mailboxes(wanted: list[str]) -> list[str]:
 
 
 def tell_end(reports: list[SyncReport], kept: int) -> State[Any]:
-    failed = [report for report in reports if report.status == "error"]
+    """Partial while a mailbox is down, also while it rests after a refusal."""
+    failed = [report for report in reports if report.error_code]
     said = f"{kept} mails kept from {len(reports)} mailboxes"
     if not failed:
         return end_well(said)

@@ -275,9 +275,11 @@ def find_place(store: Store, message_id: int) -> int | None:
 
 
 def postpone_message(store: Store, waiting: Waiting, next_try: datetime) -> None:
-    """Try this mail again later; the rest of the chunk goes on."""
+    """Try this mail again later; its thread waits with it, so that no later mail overtakes it."""
     with writing(store.engine) as connection:
         if hold_claim(connection, waiting.conversation_id, waiting.token, next_try):
+            thread = sa.update(conversations).where(conversations.c.id == waiting.conversation_id)
+            connection.execute(thread.values(claimed_by=""))  # else the chunk's end would give it back
             this = sa.update(messages).where(messages.c.id == waiting.id)
             connection.execute(this.values(attempts=messages.c.attempts + 1, next_try_at=next_try))
 

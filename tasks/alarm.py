@@ -10,7 +10,7 @@ from blocks import AlertChannel
 from blocks.base import load_block
 from desk.errors import ByreturnError
 from store.memory import Store
-from store.troubles import end_alert, mark_told, raise_alert
+from store.troubles import end_alert, list_quarantine, mark_told, raise_alert
 from tasks.guard import clean_error
 from tasks.opening import DESK
 
@@ -25,6 +25,14 @@ def end_trouble(store: Store, key: str) -> None:
     """Say that it is over, to those who were told of it."""
     if end_alert(store, key, datetime.now(UTC)):
         _send_alert(f"{key}: well again", "Nothing to do.", key)
+
+
+def report_quarantine(store: Store) -> None:
+    """Tell the operator when the first mail is set aside, and when none is left there."""
+    if list_quarantine(store.engine):
+        tell_trouble(store, "quarantine", "mails set aside", "See `byreturn quarantine list`; replay what is mended.")
+    else:
+        end_trouble(store, "quarantine")
 
 
 def _send_alert(subject: str, body: str, key: str) -> bool:

@@ -40,8 +40,9 @@ from store.messages import (
 )
 from store.numbers import NumberStock
 from store.outcomes import Outcome, ReadyLetter, carry_out
+from tasks.alarm import report_quarantine
 from tasks.guard import guarded, keep_cause
-from tasks.judging import Bench, judge_mail, open_bench
+from tasks.judging import Bench, judge_mail, open_bench, report_judges
 from tasks.opening import open_policy, open_store, open_tokens
 
 TRIES = 3  # facts may change under a decision that often before the mail waits for the next round
@@ -55,6 +56,7 @@ class DecideCount:
     verdicts: Mapping[str, int] | None = None
     postponed: int = 0
     lost: int = 0
+    degraded: str = ""  # why the local model stood in for Mistral
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,12 @@ def decide_mails(at: datetime | None = None) -> DecideCount:
         waiting = claim_conversations(desk.store, token, datetime.now(UTC), limits.claim, limits.chunk)
         tally = _decide_all(desk, token, waiting, at)
         release_claims(desk.store, token)
+        degraded = report_judges(desk.store, bench) if waiting else ""
+        report_quarantine(desk.store)
     verdicts = {word: tally[word] for word in sorted(tally) if word not in ("postponed", "lost")}
     if waiting:
         get_run_logger().info("decided %d mails: %s", len(waiting), verdicts)
-    return DecideCount(len(waiting), verdicts, tally.get("postponed", 0), tally.get("lost", 0))
+    return DecideCount(len(waiting), verdicts, tally.get("postponed", 0), tally.get("lost", 0), degraded)
 
 
 def open_desk(bench: Bench) -> Desk:

@@ -67,7 +67,7 @@ def sync_mailbox(name: str, force: bool = False) -> SyncReport:
         return SyncReport(name, "disabled")
     now, token = datetime.now(UTC), uuid.uuid4().hex
     if not (force or state.next_due_at is None or state.next_due_at <= now):
-        return SyncReport(name, "not due")
+        return SyncReport(name, "not due", error_code=state.error_code, remedy=state.remedy)
     if not lease_mailbox(store.engine, state.id, token, now, LEASE):
         return SyncReport(name, "busy")
     report = fetch_mailbox(store, block, state, token)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from blocks import MistralApi
 from blocks.base import load_block
-from classifiers.judge import Judgement, judge_question
+from classifiers.judge import Breaker, Judgement, judge_question
 from classifiers.local import load_classifier
 from classifiers.mistral import MistralClassifier
 from desk.classification import Classifier, Question
@@ -17,14 +18,19 @@ from desk.decide import weigh_signals
 from desk.mail import Mail
 from desk.policy import Policy
 from desk.pseudonyms import hide_people
+from store.memory import Store
+from tasks.alarm import end_trouble, tell_trouble
 from tasks.opening import DESK
+
+ALERT = "mistral"
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The judges of this run, in the order they are asked."""
+    """The judges of this run, in the order they are asked, and how often which kind of trouble one of them had."""
 
     engines: tuple[Classifier, ...]
+    troubles: Counter[str] = field(default_factory=Counter)
 
 
 @contextmanager
@@ -35,14 +41,26 @@ def open_bench() -> Iterator[Bench]:
         block = load_block(MistralApi, DESK)
         if block.enabled:
             client = stack.enter_context(block.open_client())
-            engines.append(MistralClassifier(client, block.model, timedelta(seconds=block.timeout_seconds)))
+            timeout = timedelta(seconds=block.timeout_seconds)
+            engines.append(Breaker(MistralClassifier(client, block.model, timeout)))
         yield Bench((*engines, load_classifier()))
 
 
 def judge_mail(bench: Bench, mail: Mail, policy: Policy) -> Judgement:
     """Ask the judges in turn. Raises ModelTrouble when none has a usable answer."""
     judged = judge_question(make_question(mail, policy), bench.engines)
+    bench.troubles.update(trouble.code for trouble in judged.troubles)
     return Judgement(weigh_signals(mail, judged.classification), judged.troubles)
+
+
+def report_judges(store: Store, bench: Bench) -> str:
+    """Tell the operator once when Mistral fails and once when it is well again; the trouble's code, or nothing."""
+    if not bench.troubles:
+        end_trouble(store, ALERT)
+        return ""
+    code, count = bench.troubles.most_common(1)[0]
+    tell_trouble(store, ALERT, code, f"The local model judged {count} mails instead. Run the Mistral block's check.")
+    return code
 
 
 def make_question(mail: Mail, policy: Policy) -> Question:

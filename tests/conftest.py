@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 # Prefect reads these while it is imported, so they stand here and not in a fixture.
 HOME = tempfile.TemporaryDirectory(prefix="byreturn-prefect-")
+atexit.register(HOME.cleanup)
 os.environ |= {
     "PREFECT_HOME": HOME.name,
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
