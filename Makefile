@@ -28,7 +28,7 @@ up: install  ## start server, UI, worker and deployments on loopback until Ctrl-
 
 test: install  ## everything CI runs: linters, types, arrows, tests
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered -rs
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered -rs --durations=12
 
 check: install  ## linters, types and arrows alone
 	$(BIN)/ruff format --check .

@@ -267,8 +267,17 @@ def test_a_postponed_mail_waits_for_its_time(store: Store) -> None:
     postpone_message(store, waiting, LATER)
     release_claims(store, waiting.token)
     assert claim_all(store, "other", LATER - timedelta(seconds=1)) == ()
-    (again,) = claim_all(store, "other", LATER)
+    (again,) = claim_all(store, "other", LATER + timedelta(seconds=1))
     assert again.attempts == 1
+
+
+def test_no_later_mail_of_its_thread_overtakes_a_postponed_one(store: Store) -> None:
+    waiting = bring_one(store, "help")
+    postpone_message(store, waiting, LATER)
+    release_claims(store, waiting.token)
+    bring_in(store, make_mail("more", "help"))
+    assert claim_all(store, "other", LATER - timedelta(seconds=1)) == ()
+    assert len(claim_all(store, "other", LATER + timedelta(seconds=1))) == 2
 
 
 def test_a_mail_is_postponed_only_by_its_holder(store: Store) -> None:
