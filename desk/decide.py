@@ -243,7 +243,7 @@ def _open_ticket(case: Case, status: Status) -> OpenTicket:
 
 
 def _level(judged: Classification) -> int:
-    """Complex matters and those that touch many people start one level up (S0-34, S0-35)."""
+    """Complex matters and those that touch many people start one level up."""
     return 2 if judged.complexity is Complexity.COMPLEX or judged.impact is Impact.MANY else 1
 
 

@@ -114,7 +114,7 @@ def change_status(store: Store, number: str, status: Status, word: str, now: dat
 
 
 def close_idle(store: Store, idle_since: datetime, now: datetime, limit: int) -> Sequence[int]:
-    """Close tickets that were answered or resolved and heard nothing since (S2-38)."""
+    """Close tickets that were answered or resolved and heard nothing since."""
     answered = tickets.c.status.in_((Status.RESOLVED.value, Status.SOLUTION_PROPOSED.value))
     idle = sa.and_(answered, tickets.c.touched_at < idle_since)
     chosen = sa.select(tickets.c.id).where(idle).limit(limit)
