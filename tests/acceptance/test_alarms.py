@@ -97,7 +97,7 @@ def has_beaten(run: UUID) -> bool:
         event=EventNameFilter(name=[HEARTBEAT]), resource=EventResourceFilter(id=[f"prefect.flow-run.{run}"])
     )
     with get_client(sync_client=True) as client:
-        return bool(client.read_events(wanted).events)
+        return bool(client.read_events(wanted, limit=1).events)
 
 
 def test_a_failed_run_rings_both_ways_and_a_partial_one_does_not(
