@@ -40,7 +40,7 @@ class PackStorage(DeskBlock):
         return Path(unquote(parts.path)) if parts.scheme == "file" else Path(self.url).expanduser()
 
     def check(self) -> Checked:
-        """Look whether the folder is there and writable, and how much room is left; nothing is written.
+        """Look whether the folder, or the one it will be created in, is writable and has room; nothing is written.
 
         Raises ConfigurationError.
         """

@@ -766,9 +766,11 @@ def test_packs_go_to_a_folder_and_the_check_writes_nothing(form: str, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_pack_folder_is_a_matter_of_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="does not exist"):
-        PackStorage(url=str(tmp_path / "nowhere")).check()
+def test_a_pack_folder_that_is_not_there_yet_is_left_to_the_first_pack(tmp_path: Path) -> None:
+    found = PackStorage(url=str(tmp_path / "later" / "packs")).check()
+    assert found.ok
+    assert "will be created" in found.detail
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_object_stores_are_not_spoken_yet() -> None:
