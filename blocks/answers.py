@@ -34,15 +34,16 @@ PORTS = "Check port and security: IMAP 993 or SMTP 465 with `tls`, IMAP 143 or S
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a refusal means: the error, what to say of it, and what to do (empty: the error's own remedy)."""
+    """What a refusal means: the error, what to say of it, what to do, and its code (empty: the error's own)."""
 
     error: type[ByreturnError]
     detail: str
     remedy: str = ""
+    code: str = ""
 
     def raised_at(self, place: str) -> ByreturnError:
         """The error, naming the place (host and port) where it happened."""
-        return self.error(f"{place} {self.detail}", remedy=self.remedy)
+        return self.error(f"{place} {self.detail}", remedy=self.remedy, code=self.code)
 
 
 REFUSED = Answer(SignInRefused, "does not take this user and secret")
@@ -53,11 +54,11 @@ OUT_OF_REACH = Answer(NetworkTrouble, "is out of reach")
 # RFC 3463 codes, providers' pages and issue trackers (the texts are in tests/integration/test_blocks.py).
 ANSWERS: tuple[tuple[str, Answer], ...] = (
     (r"application-specific password|app password",
-     Answer(SignInRefused, "wants an app password", APP_PASSWORD)),
+     Answer(SignInRefused, "wants an app password", APP_PASSWORD, "app-password")),
     (r"SmtpClientAuthentication is disabled",
      Answer(SignInRefused, "has SMTP sign-in switched off",
             "Switch authenticated SMTP on for it in the Exchange admin centre, or use OAuth2.")),
-    (r"basic authentication|5\.7\.30\b", Answer(SignInRefused, "takes no passwords", NO_PASSWORDS)),
+    (r"basic authentication|5\.7\.30\b", Answer(SignInRefused, "takes no passwords", NO_PASSWORDS, "no-passwords")),
     (r"PRIVACYREQUIRED|must issue a STARTTLS|encryption required",
      Answer(ConfigurationError, "wants an encrypted connection", ENCRYPT)),
     (r"LOGINDISABLED|login (is )?disabled|plaintext authentication disallowed",
@@ -68,9 +69,15 @@ ANSWERS: tuple[tuple[str, Answer], ...] = (
     (r"5\.7\.60\b|permissions? to send as",
      Answer(ConfigurationError, "does not let this user send as this sender",
             "Grant the user Send As on the mailbox, or make `sender` the user's own address.")),
-    (r"simultaneous connections|number of connections|too many|authenticated but not connected"
-     r"|try again later|bandwidth limits|\[(OVERQUOTA|THROTTLED|UNAVAILABLE|LIMIT|INUSE)\]"
-     r"|^421|^45\d|\b4\.7\.\d",
+    (r"simultaneous connections|number of connections|too many connections|authenticated but not connected",
+     Answer(Throttled, "sees too many connections of this user",
+            "Close mail clients that nobody uses, or raise the account's limit; the desk waits and tries again.",
+            "too-many-connections")),
+    (r"\[OVERQUOTA\]|bandwidth limits|quota exceeded|over quota",
+     Answer(Throttled, "says that the account's quota is used up",
+            "Wait for the provider's day to end, or make room in the mailbox; the desk waits and tries again.",
+            "overquota")),
+    (r"too many|try again later|\[(THROTTLED|UNAVAILABLE|LIMIT|INUSE)\]|^421|^45\d|\b4\.7\.\d",
      Answer(Throttled, "asks for a pause")),
     (r"\[(AUTHENTICATIONFAILED|AUTHORIZATIONFAILED|EXPIRED)\]|(authenticate|login|authentication) failed"
      r"|authentication unsuccessful|credentials|password|^53[0458]|\b5\.7\.[389]\b",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar, Literal, Self
 
@@ -77,6 +77,13 @@ class ImapMailbox(DeskBlock):
     after_intake_folder: str = Field(
         default="", title="After-intake folder", description="Needed when mails are moved after intake."
     )
+    visit_minutes: int = Field(
+        default=20,
+        title="Longest visit in minutes",
+        ge=1,
+        le=240,
+        description="Then the visit ends, what came stays, and the next one goes on.",
+    )
     timeout_seconds: float = Field(
         default=30, title="Time-out in seconds", gt=0, le=600, description="For each answer of the server."
     )
@@ -104,13 +111,14 @@ class ImapMailbox(DeskBlock):
         return tuple(dict.fromkeys(name for name in [*self.folders, self.drafts_folder, *extra] if name))
 
     @contextmanager
-    def connect(self) -> Iterator[IMAPClient]:
-        """A signed-in client, logged out at the end; for one thread.
+    def connect(self, opened: Callable[[IMAPClient], None] = lambda _client: None) -> Iterator[IMAPClient]:
+        """A signed-in client, logged out at the end; for one thread. `opened` is shown it before it signs in.
 
         Inside and out, errors of imaplib, ssl and sockets become SignInRefused, Throttled, NetworkTrouble,
         ProtocolTrouble or ConfigurationError, which name host and port and nothing else.
         """
         client = self._open_client()
+        opened(client)
         try:
             with translate_talk(self.place, self.credentials.refusal):
                 self._sign_in(client)
@@ -160,6 +168,15 @@ def hang_up(client: IMAPClient) -> None:
     """Drop the connection without a word: after a failure a LOGOUT could wait for the time-out again."""
     with suppress(Exception):
         client.shutdown()
+
+
+def cut_off(client: IMAPClient) -> None:
+    """End the connection under another thread that waits for an answer: it reads the end of the stream at once.
+
+    To close it could wait for that very thread: reading holds the stream's lock.
+    """
+    with suppress(Exception):
+        client.socket().shutdown(socket.SHUT_RDWR)
 
 
 def say_goodbye(client: IMAPClient) -> None:

@@ -209,6 +209,15 @@ def _pass_quietly(reason: str) -> Callable[[Case], Plan]:
     return plan
 
 
+def _tell_size(case: Case) -> Plan:
+    """The requester hears that the mail was not read, whoever has the case knows of it."""
+    ticket = case.joined
+    told = PlannedLetter(Purpose.ACKNOWLEDGEMENT, "too_large", _language(case), (_answer_to(case.mail),))
+    plan = _touch(Verdict.APPENDED, "reply", _reopen)(case) if ticket else _pass_quietly("too-large")(case)
+    letters = (*((told,) if may_write(case) else ()), *plan.letters)
+    return replace(plan, reason="too-large", letters=letters)
+
+
 def _introduce(case: Case, ticket: OpenTicket) -> tuple[PlannedLetter, ...]:
     """Tell the requester their number, where we may write, and the team that it has work."""
     told = PlannedLetter(Purpose.ACKNOWLEDGEMENT, "acknowledgement", ticket.language, (_answer_to(case.mail),))
@@ -274,6 +283,7 @@ RULES: tuple[Rule, ...] = (
         lambda c: c.joined is not None and c.facts.from_agent,
         _touch(Verdict.APPENDED, "agent", lambda _ticket: Status.SOLUTION_PROPOSED),
     ),
+    Rule("too large", lambda c: c.facts.too_large, _tell_size),
     Rule(
         "confirmed",
         lambda c: c.joined is not None and c.meaning.confirms_solved,

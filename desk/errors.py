@@ -18,7 +18,8 @@
     ├── StaleDecision                 facts changed under a decision: decide again
     └── Incident                      the guard's clean face of any other exception; the cause is in our database
 
-The class docstring is the message; ids are attributes; no text of a mail, no address ever enters one of these,
+The class docstring is the message; ids are attributes; `code` is the class's own or a narrower word for the same
+("too-many-connections" of Throttled); no text of a mail, no address ever enters one of these,
 because Prefect stores what it is shown.
 """
 
@@ -35,9 +36,10 @@ class ByreturnError(Exception):
     code = "error"
     remedy = ""
 
-    def __init__(self, detail: str = "", *, remedy: str = "") -> None:
+    def __init__(self, detail: str = "", *, remedy: str = "", code: str = "") -> None:
         self.detail = detail
         self.remedy = remedy or type(self).remedy
+        self.code = code or type(self).code
         super().__init__(self.message)
 
     @property
@@ -91,7 +93,7 @@ class SignInRefused(ConnectionTrouble):
     """The server refused the sign-in."""
 
     code = "auth"
-    remedy = "Renew the password in the credential block and run the flow by hand; the desk tries again in an hour."
+    remedy = "Renew the password in the credential block: once it is saved the desk signs in again, and not before."
 
 
 class Throttled(ConnectionTrouble):
@@ -100,9 +102,11 @@ class Throttled(ConnectionTrouble):
     code = "throttled"
     remedy = "Nothing to do: the desk waits and tries again; lengthen the interval if it comes back."
 
-    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None, remedy: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, retry_after: timedelta | None = None, remedy: str = "", code: str = ""
+    ) -> None:
         self.retry_after = retry_after
-        super().__init__(detail, remedy=remedy)
+        super().__init__(detail, remedy=remedy, code=code)
 
 
 class ProtocolTrouble(ConnectionTrouble):

@@ -72,3 +72,4 @@ class Facts:
     sent_on_ticket: tuple[datetime, ...] = ()
     agent_active: bool = False  # a person of ours has the case
     arrival: Arrival = Arrival.LIVE
+    too_large: bool = False  # above the policy's size limit: only its header was fetched

@@ -306,12 +306,15 @@ class TrustSection(Section):
 
 
 class Limits(Section):
-    """Caps. `letters_per_…`: at most so many letters within each duration; `mail_bytes` in bytes."""
+    """Caps. `letters_per_…`: at most so many letters within each duration; `mail_bytes` in bytes; `silent_visits`: of
+    a mailbox's intervals without a good visit before the operator hears of it.
+    """
 
     answer_within: Span
     letters_per_sender: Mapping[Span, Count] = Field(min_length=1)
     letters_per_ticket: Mapping[Span, Count] = Field(min_length=1)
     mail_bytes: Count
+    silent_visits: Count = 6
     attempts: Count
     claim: Span
     chunk: Annotated[Count, Field(le=500)]  # one task run per chunk: 100–500 is what Prefect takes well

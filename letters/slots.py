@@ -26,6 +26,7 @@ MEANING: Mapping[str, str] = {
     "excerpt": "str: the mail's own text; its first lines are shown; '' shows none",
     "reason": "str: Plan.reason",
     "drafted": "bool: a draft of an answer waits in the mailbox",
+    "limit_mb": "int: size of the largest mail that is read, in MB of 10⁶ bytes (policy.limits.mail_bytes)",
     "level": "int: 1…4",
     "level_name": "str: name of the level",
     "deadline": "datetime: what is missed or about to be, aware",
@@ -49,6 +50,7 @@ CATEGORIES = ("programme", "timetable", "account", "technical", "pedagogical", "
 SLOTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(CATEGORIES, ANSWER),
     "acknowledgement": (*_REQUESTER, "priority"),
+    "too_large": (*_REQUESTER, "limit_mb"),
     "handover": ("organisation", "number", "category", "priority", "sender", "requester_organisation",
                  "subject", "received_at", "respond_by", "timezone", "excerpt", "reason", "drafted"),
     "ring": ("organisation", "number", "level", "level_name", "category", "priority", "deadline", "late_by",
@@ -102,6 +104,7 @@ _SAMPLE: Mapping[str, object] = {
     "sender": "camille@ecole.example",
     "reason": "mode",
     "drafted": True,
+    "limit_mb": 52,
     "level": 2,
     "deadline": datetime(2026, 11, 17, 10, 30, tzinfo=UTC),
     "late_by": timedelta(minutes=95),

@@ -32,6 +32,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "unverified": "l'adresse de l'expéditeur n'est pas prouvée",
         "old": "message trop ancien pour une réponse automatique",
         "cap": "nombre maximal de lettres automatiques atteint",
+        "too-large": "message trop volumineux : il est resté dans la boîte, seul son en-tête a été lu",
     },
     "en": {
         "reply": "new message on an open request",
@@ -46,6 +47,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "unverified": "the sender's address is not proven",
         "old": "too old for an automatic answer",
         "cap": "the most automatic letters allowed were already sent",
+        "too-large": "too large to be read: it is still in the mailbox, only its header was looked at",
     },
 }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from desk.facts import Arrival
+from store.aside import set_aside
 from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
 from store.keys import Sealed
 from store.mailboxes import Cursor, extend_lease, mailboxes, move_cursor
@@ -19,6 +21,9 @@ from store.tables import Delivery, Pack, Quarantine, table
 deliveries = table(Delivery)
 packs = table(Pack)
 quarantine = table(Quarantine)
+
+TOO_LARGE = "too-large"
+FRESH = {"part": "whole", "message_id": None, "claimed_until": None}  # of a delivery whose bytes are new
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,12 @@ class RawMail:
 
 @dataclass(frozen=True, slots=True)
 class Oversized:
-    """A mail above the policy's limit: named and quarantined, left on the server."""
+    """A mail above the policy's limit: left on the server and quarantined; its header alone is kept."""
 
     uid: int
     received_at: datetime
     size_bytes: int
+    head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,11 @@ class Batch:
     withheld: tuple[int, ...]
     oversized: tuple[Oversized, ...]
     last_uid: int
+
+    @property
+    def named(self) -> int:
+        """Mails that the server named in it, handed out or not."""
+        return len(self.mails) + len(self.withheld) + len(self.oversized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,7 @@ class Claimed:
     received_at: datetime
     arrival: str
     attempts: int
+    part: str = "whole"  # head: the mail is too large, these bytes are its header
 
 
 def keep_batch(
@@ -76,54 +88,60 @@ def keep_batch(
     arrival: Arrival = Arrival.LIVE,
     history_before: datetime | None = None,
 ) -> int:
-    """Pack first, commit after: a crash between leaves an orphan pack, never a lost mail. Returns mails kept.
+    """Pack first, commit after: a crash between leaves an orphan pack, never a lost mail. Returns mails kept whole.
 
     Mails that arrived before `history_before` lay there before the desk came: they are history, whatever `arrival`.
     """
     name = name_pack(now)
-    sealed = _seal_mails(store, name, batch.mails)
+    heads = [RawMail(one.uid, one.received_at, one.head) for one in batch.oversized]
+    sealed = _seal_mails(store, name, [*batch.mails, *heads])
     entries = store.packs.write(name, [one.data for one in sealed]) if sealed else ()
-    key = {
-        "mailbox_id": mailbox_id,
-        "folder": cursor.name,
-        "uidvalidity": cursor.uidvalidity,
-        "kept_at": now,
-    }
     with writing(store.engine) as connection:
         extend_lease(connection, mailbox_id, token, now + lease)
         pack_id = _insert_pack(connection, name, entries, now)
+        key = {"mailbox_id": mailbox_id, "folder": cursor.name, "uidvalidity": cursor.uidvalidity}
+        same = {**key, "pack_id": pack_id, "kept_at": now, "state": "kept", "claimed_by": "", "attempts": 0}
         rows = [
-            {
-                **key,
-                "uid": mail.uid,
-                "received_at": mail.received_at,
-                "arrival": _tell_arrival(mail.received_at, arrival, history_before).value,
-                "size_bytes": len(mail.data),
-                "pack_id": pack_id,
-                "offset": entry.offset,
-                "length": entry.length,
-                "key_id": one.key_id,
-                "wrapped_key": one.wrapped_key,
-                "state": "kept",
-                "claimed_by": "",
-                "attempts": 0,
-            }
-            for mail, one, entry in zip(batch.mails, sealed, entries, strict=True)
+            {**same, **_describe_mail(mail, one, entry), "arrival": _tell_arrival(mail, arrival, history_before)}
+            for mail, one, entry in zip([*batch.mails, *heads], sealed, entries, strict=True)
         ]
-        kept = insert_new(connection, deliveries, rows)
-        for large in batch.oversized:
-            _keep_aside(connection, key, large, now)
+        whole, cut = rows[: len(batch.mails)], rows[len(batch.mails) :]
+        kept = insert_new(connection, deliveries, [{**row, "part": "whole"} for row in whole])
+        kept += _fill_wanted(connection, [row for row in whole if row["uid"] in cursor.holes])
+        _keep_aside(connection, key, cut, {one.uid: one.size_bytes for one in batch.oversized}, now)
         settled = [mail.uid for mail in batch.mails] + [large.uid for large in batch.oversized]
         move_cursor(connection, cursor, batch.last_uid, settled, batch.withheld, now)
-        connection.execute(
-            sa.update(mailboxes).where(mailboxes.c.id == mailbox_id).values(kept=mailboxes.c.kept + kept)
-        )
+        if kept:
+            counted = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id)
+            connection.execute(counted.values(kept=mailboxes.c.kept + kept))
     return kept
 
 
-def _tell_arrival(received_at: datetime, arrival: Arrival, history_before: datetime | None) -> Arrival:
-    old = history_before is not None and received_at < history_before
-    return Arrival.HISTORY if old else arrival
+def _describe_mail(mail: RawMail, sealed: Sealed, entry: PackEntry) -> dict[str, Any]:
+    return {
+        "uid": mail.uid,
+        "received_at": mail.received_at,
+        "size_bytes": len(mail.data),
+        "offset": entry.offset,
+        "length": entry.length,
+        "key_id": sealed.key_id,
+        "wrapped_key": sealed.wrapped_key,
+    }
+
+
+def _fill_wanted(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Mails that were too large and were asked for again by a replay take the place of their headers."""
+    return sum(changed(connection.execute(_find_wanted(row).values({**row, **FRESH}))) for row in rows)
+
+
+def _find_wanted(row: Mapping[str, Any]) -> sa.Update:
+    same = (deliveries.c[name] == row[name] for name in ("mailbox_id", "folder", "uidvalidity", "uid"))
+    return sa.update(deliveries).where(*same, deliveries.c.state == "wanted")
+
+
+def _tell_arrival(mail: RawMail, arrival: Arrival, history_before: datetime | None) -> str:
+    old = history_before is not None and mail.received_at < history_before
+    return (Arrival.HISTORY if old else arrival).value
 
 
 def _seal_mails(store: Store, pack: str, mails: Sequence[RawMail]) -> list[Sealed]:
@@ -147,27 +165,21 @@ def _insert_pack(connection: sa.Connection, name: str, entries: Sequence[PackEnt
     return insert_once(connection, packs, {"name": name, "size_bytes": size, "created_at": now})
 
 
-def _keep_aside(connection: sa.Connection, key: dict[str, object], large: Oversized, now: datetime) -> None:
-    row = {
-        **key,
-        "uid": large.uid,
-        "received_at": large.received_at,
-        "arrival": Arrival.LIVE.value,
-        "size_bytes": large.size_bytes,
-        "offset": 0,
-        "length": 0,
-        "key_id": "",
-        "state": "quarantined",
-        "claimed_by": "",
-        "attempts": 0,
-    }
-    made = insert_once(connection, deliveries, row)
-    if made is not None:
-        insert_once(
-            connection,
-            quarantine,
-            {"delivery_id": made, "cause": "too-large", "incident": "", "attempts": 0, "since": now},
-        )
+def _keep_aside(
+    connection: sa.Connection,
+    key: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    sizes: Mapping[int, int],
+    now: datetime,
+) -> None:
+    """Headers of mails that are too large go through the doors as mails do; the mails themselves are in quarantine."""
+    insert_new(connection, deliveries, [{**row, "part": "head", "size_bytes": sizes[row["uid"]]} for row in rows])
+    for row in rows:
+        connection.execute(_find_wanted(row).values(state="read"))
+        this = (deliveries.c[name] == value for name, value in {**key, "uid": row["uid"]}.items())
+        delivery_id = connection.execute(sa.select(deliveries.c.id).where(*this)).scalar_one()
+        cause = {"cause": TOO_LARGE, "incident": "", "attempts": 0, "since": now}
+        insert_once(connection, quarantine, {"delivery_id": delivery_id, **cause})
 
 
 def claim_deliveries(store: Store, token: str, now: datetime, lease: timedelta, limit: int) -> tuple[Claimed, ...]:
@@ -201,12 +213,13 @@ def read_places(store: Store, ids: Sequence[int]) -> tuple[Claimed, ...]:
         deliveries.c.received_at,
         deliveries.c.arrival,
         deliveries.c.attempts,
+        deliveries.c.part,
     ]
     wanted = sa.select(*columns).join(packs, packs.c.id == deliveries.c.pack_id)
     wanted = wanted.where(deliveries.c.id.in_(ids), deliveries.c.wrapped_key.is_not(None)).order_by(deliveries.c.id)
     with reading(store.engine) as connection:
         rows = connection.execute(wanted).all()
-    return tuple(Claimed(r[0], r[1], r[2], PackEntry(r[3], r[4]), r[5], r[6], r[7], r[8], r[9]) for r in rows)
+    return tuple(Claimed(r[0], r[1], r[2], PackEntry(r[3], r[4]), *r[5:]) for r in rows)
 
 
 def open_mail(store: Store, place: Claimed) -> bytes:
@@ -225,14 +238,4 @@ def quarantine_delivery(
             sa.update(deliveries).where(own).values(state="quarantined", claimed_by="", claimed_until=None)
         )
         if changed(held) == 1:
-            insert_once(
-                connection,
-                quarantine,
-                {
-                    "delivery_id": delivery_id,
-                    "cause": cause,
-                    "incident": incident,
-                    "attempts": attempts,
-                    "since": now,
-                },
-            )
+            set_aside(connection, quarantine.c.delivery_id, delivery_id, cause, incident, attempts, now)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from desk.mail import Mail
+from store.aside import set_aside
 from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
 from store.intake import Claimed, deliveries
 from store.memory import Store
@@ -265,12 +266,14 @@ def release_claims(store: Store, token: str) -> None:
 
 
 def find_place(store: Store, message_id: int) -> int | None:
-    """A delivery that still holds the message's bytes."""
+    """A delivery that still holds the message's bytes, the whole of them if any does."""
     wanted = sa.select(deliveries.c.id).where(
         deliveries.c.message_id == message_id, deliveries.c.wrapped_key.is_not(None)
     )
     with reading(store.engine) as connection:
-        found: int | None = connection.execute(wanted.order_by(deliveries.c.id).limit(1)).scalar()
+        found: int | None = connection.execute(
+            wanted.order_by(deliveries.c.part.desc(), deliveries.c.id).limit(1)
+        ).scalar()
     return found
 
 
@@ -292,17 +295,7 @@ def quarantine_message(store: Store, waiting: Waiting, cause: str, incident: str
     with writing(store.engine) as connection:
         if changed(connection.execute(aside)) != 1:
             return  # another worker has it, or is done with it
-        insert_once(
-            connection,
-            quarantine,
-            {
-                "message_id": waiting.id,
-                "cause": cause,
-                "incident": incident,
-                "attempts": waiting.attempts + 1,
-                "since": now,
-            },
-        )
+        set_aside(connection, quarantine.c.message_id, waiting.id, cause, incident, waiting.attempts + 1, now)
 
 
 def count_waiting(store: Store) -> dict[str, int]:

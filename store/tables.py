@@ -79,19 +79,32 @@ class Mailbox(SQLModel, table=True):
     user: str
     address: str
     after_intake: str = "keep"  # keep | mark_seen | flag | move
+    since: datetime = instant()  # when the desk first heard of it
+    interval_minutes: int = 5
+    stamp: str = ""  # keyed digest of the connection that was last tried: a change of it ends a rest
     status: str = "never"  # never | synced | partial | error
     error_code: str = ""
     remedy: str = ""
+    failures: int = 0  # visits that failed in a row
+    slowness: int = 1  # the interval is stretched by this after the server asked us to slow down
     kept: int = 0  # mails kept since the first sync
+    kept_last: int = 0  # by the last sync
+    lag_seconds: int = 0  # longest wait of a live mail between its arrival there and here, when last some came
     last_sync_at: datetime | None = maybe()
     last_good_at: datetime | None = maybe()
     next_due_at: datetime | None = maybe()
     lease_token: str = ""
     lease_until: datetime | None = maybe()
+    watch_token: str = ""
+    watch_until: datetime | None = maybe()
 
 
 class Folder(SQLModel, table=True):
-    """The cursor: everything up to `last_uid` is a delivery or a pending_uid."""
+    """The cursor: everything up to `last_uid` is a delivery or a pending_uid.
+
+    The other numbers are what the server said of the folder before its last complete search; alike again, there is
+    nothing new in it.
+    """
 
     __table_args__ = (sa.UniqueConstraint("mailbox_id", "name"),)
     id: int | None = Field(default=None, primary_key=True)
@@ -99,6 +112,10 @@ class Folder(SQLModel, table=True):
     name: str
     uidvalidity: int = wide()
     last_uid: int = wide(default=0)
+    uidnext: int = wide(default=0)
+    exists: int = 0
+    modseq: int = wide(default=0)  # HIGHESTMODSEQ (RFC 7162 §3.1.2.1); 0 where the server has none
+    searched_at: datetime | None = maybe()  # last searched to its end; before the first time its old mail is history
 
 
 class PendingUid(SQLModel, table=True):
@@ -191,6 +208,7 @@ class Delivery(SQLModel, table=True):
     received_at: datetime = instant()
     kept_at: datetime = instant()
     size_bytes: int = wide()
+    part: str = "whole"  # whole | head: of a mail above the size limit only the header is here
     pack_id: int | None = Field(default=None, foreign_key="pack.id", index=True)
     offset: int = wide(default=0)
     length: int = wide(default=0)
@@ -213,6 +231,7 @@ class Quarantine(SQLModel, table=True):
     incident: str = ""
     attempts: int = 0
     since: datetime = instant()
+    next_try_at: datetime | None = maybe(index=True)  # empty: it waits for a person
     resolved_at: datetime | None = maybe()
 
 

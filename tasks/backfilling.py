@@ -25,11 +25,12 @@ from desk.policy import Policy
 from store.audit import read_books
 from store.backfill import FILES, NO_SERVER, find_asleep, find_known, wake_history
 from store.intake import Batch, Oversized, RawMail
-from store.mailboxes import Cursor, open_cursor, register_mailbox
+from store.mailboxes import Cursor, Shown, open_cursor, register_mailbox
 from store.memory import Store
 from tasks.archives import FiledMail, count_mails, read_archive
+from tasks.fetching import BATCH_BYTES, BATCH_MAILS, Line, cut_head, fetch_mails, open_folder
 from tasks.guard import guarded
-from tasks.intake import BATCH_BYTES, BATCH_MAILS, describe_account, fetch_batch, slice_uids
+from tasks.intake import describe_account
 from tasks.keeping import keep_apart
 from tasks.opening import open_policy, open_store
 
@@ -84,7 +85,7 @@ def backfill_files(name: str, path: str, window: Window, replies: bool, dry_run:
     job = open_job(load_block(ImapMailbox, name), name, window, replies, dry_run)
     total = count_mails(Path(path))
     progress = Progress.begin(name, total)
-    cursor = open_cursor(job.store.engine, job.mailbox_id, FILES, NO_SERVER, job.now)
+    cursor = open_cursor(job.store.engine, job.mailbox_id, FILES, Shown(NO_SERVER), job.now)
     seen = 0
     for chunk in slice_mails(read_archive(Path(path), job.policy.limits.mail_bytes, job.now)):
         seen += len(chunk)
@@ -104,14 +105,13 @@ def open_job(block: ImapMailbox, name: str, window: Window, replies: bool, dry_r
 
 
 def list_window(client: IMAPClient, folder: str, window: Window) -> list[int]:
-    client.select_folder(folder, readonly=True)
+    open_folder(client, folder)
     return sorted(int(uid) for uid in client.search(window.search()))
 
 
 def backfill_folder(job: Job, client: IMAPClient, folder: str, uids: Sequence[int], progress: Progress) -> None:
     """Under the very keys that sync-inbox gives: what one of the two has kept the other passes over."""
-    selected = client.select_folder(folder, readonly=True)
-    cursor = open_cursor(job.store.engine, job.mailbox_id, folder, int(selected[b"UIDVALIDITY"]), job.now)
+    cursor = open_cursor(job.store.engine, job.mailbox_id, folder, open_folder(client, folder), job.now)
     known = read_books(job.store, job.mailbox_id, cursor).kept.intersection(uids)
     missing = [uid for uid in uids if uid not in known]
     job.tally.update(named=len(uids), known=len(known))
@@ -120,9 +120,9 @@ def backfill_folder(job: Job, client: IMAPClient, folder: str, uids: Sequence[in
     if job.dry_run:
         job.tally["kept"] += len(missing)
         return
-    for listed in slice_uids(client, missing):
-        keep_batch(job, cursor, fetch_batch(client, listed, job.policy.limits.mail_bytes))
-        progress.move(len(listed))
+    for batch in fetch_mails(Line(client, job.policy.limits.mail_bytes), missing):
+        keep_batch(job, cursor, batch)
+        progress.move(batch.named)
 
 
 # --- mails in files ------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def make_batch(fresh: dict[int, FiledMail], limit: int) -> Batch:
     return Batch(
         tuple(RawMail(uid, mail.received_at, mail.data) for uid, mail in fresh.items() if uid not in large),
         (),
-        tuple(Oversized(uid, mail.received_at, mail.size_bytes) for uid, mail in large.items()),
+        tuple(Oversized(uid, mail.received_at, mail.size_bytes, cut_head(mail.data)) for uid, mail in large.items()),
         0,
     )
 

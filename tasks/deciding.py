@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from prefect import task
@@ -141,10 +141,10 @@ def _decide_safely(desk: Desk, waiting: Waiting, at: datetime | None) -> str:
 
 def _decide_again(desk: Desk, waiting: Waiting, at: datetime | None) -> str:
     """Decide; when facts changed meanwhile, look again (the judgement stands, it does not depend on them)."""
-    mail = open_waiting(desk.store, waiting)
+    mail, part = open_waiting(desk.store, waiting)
     judged: Judgement | None = None
     for left in reversed(range(TRIES)):
-        facts = gather(desk, waiting, mail, at or datetime.now(UTC))
+        facts = replace(gather(desk, waiting, mail, at or datetime.now(UTC)), too_large=part == "head")
         if judged is None and needs_judgement(mail, facts):
             judged = judge_mail(desk.bench, mail, desk.policy)
         try:
@@ -187,14 +187,14 @@ def _set_aside(desk: Desk, waiting: Waiting, trouble: Exception) -> str:
     return "quarantined"
 
 
-def open_waiting(store: Store, waiting: Waiting) -> Mail:
-    """The mail of a message, read again from its pack."""
+def open_waiting(store: Store, waiting: Waiting) -> tuple[Mail, str]:
+    """The mail of a message, read again from its pack, and whether that is the whole of it or its head alone."""
     delivery_id = find_place(store, waiting.id)
     places = read_places(store, [delivery_id] if delivery_id is not None else [])
     mail = read_mail(open_mail(store, places[0])) if places else None
     if mail is None or isinstance(mail, Unreadable):
         raise MailTrouble("its bytes are gone")
-    return mail
+    return mail, places[0].part
 
 
 # --- facts ---------------------------------------------------------------------------------------------------
@@ -304,4 +304,5 @@ def _fill_slots(
         "excerpt": mail.own_text,
         "reason": plan.reason,
         "drafted": any(one.draft for one in plan.letters),
+        "limit_mb": policy.limits.mail_bytes // 10**6,
     }

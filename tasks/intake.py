@@ -1,61 +1,118 @@
-"""Doors 1–2: fetch what a mailbox has and keep it; one task does both and returns counts."""
+"""Doors 1–2: a visit to a mailbox fetches what it has and keeps it; one task does both and returns counts."""
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
-from imapclient import IMAPClient
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from blocks import ImapMailbox
 from blocks.base import load_block
-from desk.errors import ConfigurationError, NetworkTrouble
-from store.intake import Batch, Oversized, RawMail, keep_batch
+from desk.errors import ByreturnError, ClaimLost, ConfigurationError, NetworkTrouble, ProtocolTrouble
+from desk.policy import Policy
+from desk.visits import Next, Pace, plan_visit
+from store.intake import Batch, keep_batch
 from store.mailboxes import (
     Account,
     Cursor,
     MailboxState,
+    Shown,
+    Visit,
     end_sync,
     lease_mailbox,
     list_mailboxes,
     open_cursor,
+    read_mailbox,
     register_mailbox,
+    remember_folder,
+    renew_lease,
 )
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
 from tasks.expiry import watch_secret
+from tasks.fetching import Line, fetch_mails, find_new, open_folder, read_ahead
 from tasks.guard import clean_error, guarded
 from tasks.opening import open_policy, open_store
+from tasks.tending import LEASE, Tender
 
-BATCH_MAILS = 200  # the knee: more in one FETCH gains nothing (measured)
-BATCH_BYTES = 16 * 1024 * 1024  # bounds the memory of the intake
-LEASE = timedelta(minutes=2)
-# A pause after a refusal, longer than any interval: never hammer a login. Run by hand to try at once.
-COOL_DOWN = {"auth": timedelta(hours=1), "throttled": timedelta(minutes=20)}
+UNFINISHED = "time-limit"
+TOO_SLOW = "Look at the server and the way to it; a longer visit_minutes in the block may help."
+GOES_ON = "Nothing to do: what came stays, the next visit goes on. Lengthen visit_minutes if it comes back."
+BARREN = 8  # sessions of a visit that may break before anything came: each costs a sign-in
+HOLES = "withheld"
+NAMED = "The run's table names the UIDs; they are asked for again. Look at them in the mailbox if it lasts."
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How one mailbox's sync went: synced | partial | error, or why it was left alone: disabled | not due | busy."""
+    """How one mailbox's sync went: synced | partial | error, or why it was left alone: disabled | not due | busy.
+
+    `lag` is the longest wait of a live mail between its arrival on the server and here, None when none came.
+    """
 
     mailbox: str
     status: str
     kept: int = 0
     withheld: int = 0
+    too_large: int = 0
     error_code: str = ""
     remedy: str = ""
+    lag: timedelta | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a visit brought so far; `missing` are folders that the server does not have, with the remedy."""
+
+    kept: int = 0
+    withheld: int = 0
+    too_large: int = 0
+    lag: timedelta | None = None
+    missing: list[ConfigurationError] = field(default_factory=list)
+
+    def add(self, batch: Batch, kept: int, lag: timedelta | None) -> None:
+        self.kept += kept
+        self.withheld += len(batch.withheld)
+        self.too_large += len(batch.oversized)
+        self.lag = max((one for one in (self.lag, lag) if one is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One visit to one mailbox: what it stands on, and the lease's token that fences what it commits."""
+
+    store: Store
+    policy: Policy
+    block: ImapMailbox
+    mailbox_id: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A session that broke off in a folder: at the UIDs `asked`, after it had brought mails or before."""
+
+    trouble: ByreturnError
+    cursor: Cursor
+    asked: tuple[int, ...]
+    progress: bool
 
 
 @task(name="sync mailbox", task_run_name="sync {name}", cache_policy=NO_CACHE)
 @guarded("sync mailbox")
 def sync_mailbox(name: str, force: bool = False) -> SyncReport:
-    """Bring in what is new in one mailbox. Its troubles end here: they become its status, not an exception."""
+    """Bring in what is new in one mailbox. Its troubles end here: they become its status, not an exception.
+
+    `force` visits a mailbox that is not due, or rests after a refusal.
+    """
     store = open_store()
     try:
         block, state = open_block(store, name)
@@ -65,19 +122,61 @@ def sync_mailbox(name: str, force: bool = False) -> SyncReport:
         return report
     if state is None:
         return SyncReport(name, "disabled")
-    now, token = datetime.now(UTC), uuid.uuid4().hex
-    if not (force or state.next_due_at is None or state.next_due_at <= now):
-        return SyncReport(name, "not due", error_code=state.error_code, remedy=state.remedy)
-    if not lease_mailbox(store.engine, state.id, token, now, LEASE):
-        return SyncReport(name, "busy")
+    if not (force or is_due(state, stamp_block(store, block), datetime.now(UTC))):
+        return leave_alone(state, "not due")
+    return visit_mailbox(store, block, state)
+
+
+def leave_alone(state: MailboxState, why: str) -> SyncReport:
+    """A mailbox that is down stays named while it rests."""
+    down = state.status == "error"
+    return SyncReport(state.name, why, error_code=state.error_code if down else "", remedy=state.remedy if down else "")
+
+
+def is_due(state: MailboxState, stamp: str, now: datetime) -> bool:
+    """A mailbox at rest is due as soon as somebody has changed how we connect to it."""
+    changed = state.status == "error" and stamp != state.stamp
+    return changed or state.next_due_at is None or state.next_due_at <= now
+
+
+def visit_mailbox(store: Store, block: ImapMailbox, state: MailboxState) -> SyncReport:
+    """Lease, fetch and keep, give the lease back with how it went, tell the operator what is to be told."""
+    token = uuid.uuid4().hex
+    if not lease_mailbox(store.engine, state.id, token, datetime.now(UTC), LEASE):
+        return leave_alone(state, "busy")
     report = fetch_mailbox(store, block, state, token)
-    pause = COOL_DOWN.get(report.error_code, timedelta(minutes=block.interval_minutes))
-    end_sync(
-        store.engine, state.id, token, datetime.now(UTC), now + pause, report.status, report.error_code, report.remedy
-    )
+    now = datetime.now(UTC)
+    end_sync(store.engine, state.id, token, now, close_visit(state, report, stamp_saved(store, report), now))
     report_trouble(store, report)
-    watch_secret(store, block.credentials, name, now)
+    watch_secret(store, block.credentials, state.name, now)
     return report
+
+
+def close_visit(state: MailboxState, report: SyncReport, stamp: str, now: datetime) -> Visit:
+    """How the visit is written down, with the moment of the next."""
+    following = plan_next(state, report)
+    return Visit(
+        status=report.status, next_due=now + following.after, error_code=report.error_code, remedy=report.remedy,
+        kept=report.kept, failures=following.failures, slowness=following.slowness, stamp=stamp, lag=report.lag,
+    )  # fmt: skip
+
+
+def plan_next(state: MailboxState, report: SyncReport) -> Next:
+    pace = Pace(timedelta(minutes=state.interval_minutes), state.failures, state.slowness)
+    code = report.error_code if report.status == "error" else ""
+    return plan_visit(pace, code, unfinished=report.error_code == UNFINISHED)
+
+
+def stamp_saved(store: Store, report: SyncReport) -> str:
+    """Of the block as it is saved now: the visit itself may have renewed a secret in it."""
+    return stamp_block(store, load_block(ImapMailbox, report.mailbox)) if report.status == "error" else ""
+
+
+def stamp_block(store: Store, block: ImapMailbox) -> str:
+    """Keyed digest of all that the connection depends on, the secret included: it tells a change and nothing else."""
+    said = block.model_dump(mode="json", context={"include_secrets": True})
+    wanted = {name: said[name] for name in ("host", "port", "security", "credentials", "folders")}
+    return store.keys.bury("mailbox\0" + json.dumps(wanted, sort_keys=True, default=str))[1]
 
 
 def open_block(store: Store, name: str) -> tuple[ImapMailbox, MailboxState | None]:
@@ -85,13 +184,13 @@ def open_block(store: Store, name: str) -> tuple[ImapMailbox, MailboxState | Non
     block = load_block(ImapMailbox, name)
     if not block.enabled:
         return block, None
-    return block, find_mailbox(store, register_mailbox(store.engine, describe_account(block, name)))
+    return block, read_mailbox(store.engine, register_mailbox(store.engine, describe_account(block, name)))
 
 
 def describe_account(block: ImapMailbox, name: str) -> Account:
     return Account(
         block_id=str(block._block_document_id), name=name, host=block.host, user=block.credentials.user,
-        address=block.address, after_intake=block.after_intake,
+        address=block.address, after_intake=block.after_intake, interval_minutes=block.interval_minutes,
     )  # fmt: skip
 
 
@@ -100,117 +199,133 @@ def read_mailboxes() -> tuple[MailboxState, ...]:
     return list_mailboxes(open_store().engine)
 
 
-def find_mailbox(store: Store, mailbox_id: int) -> MailboxState:
-    return next(one for one in list_mailboxes(store.engine) if one.id == mailbox_id)
+# --- fetch and keep --------------------------------------------------------------------------------------------------
 
 
 def fetch_mailbox(store: Store, block: ImapMailbox, state: MailboxState, token: str) -> SyncReport:
-    """Every folder of the mailbox; what was kept before a trouble stays kept.
+    """Every folder of the mailbox; what was kept before a trouble stays kept. The lease must be ours."""
+    tally = Tally()
+    renew = partial(renew_lease, store.engine, state.id, token)
+    with Tender(renew, timedelta(minutes=block.visit_minutes)) as tender:
+        try:
+            caller = Caller(store, open_policy(), block, state.id, token)
+            fetch_all(caller, tender, tally)
+        except Exception as trouble:  # noqa: BLE001 - one mailbox's trouble never delays another
+            return report_failure(state.name, tally, tender, trouble)
+    return report_visit(state.name, tally, len(block.folders))
 
-    Until a first sync went well, mail older than the desk would answer is history: kept, not worked on.
+
+def report_visit(name: str, tally: Tally, folders: int) -> SyncReport:
+    """Synced when every folder gave all it named."""
+    report = SyncReport(name, "synced", tally.kept, tally.withheld, tally.too_large, lag=tally.lag)
+    if tally.missing:
+        fault, status = tally.missing[0], "error" if len(tally.missing) == folders else "partial"
+        return replace(report, status=status, error_code=fault.code, remedy=f"{fault.detail}. {fault.remedy}")
+    if tally.withheld:
+        return replace(report, status="partial", error_code=HOLES, remedy=NAMED)
+    return replace(report, status="partial") if tally.too_large else report
+
+
+def report_failure(name: str, tally: Tally, tender: Tender, trouble: Exception) -> SyncReport:
+    """A visit that was ended for its length is unfinished when it brought anything, else its server is at fault."""
+    came = SyncReport(name, "error", tally.kept, tally.withheld, tally.too_large, lag=tally.lag)
+    if tender.why == "late" and tally.kept:
+        return replace(came, status="partial", error_code=UNFINISHED, remedy=GOES_ON)
+    if tender.why == "late":
+        trouble = NetworkTrouble("its server was too slow for a whole visit", remedy=TOO_SLOW, code=UNFINISHED)
+    elif tender.why == "lost":
+        trouble = ClaimLost("mailbox lease")
+    clean = clean_error("sync mailbox", trouble)
+    return replace(came, error_code=clean.code, remedy=clean.remedy)
+
+
+def fetch_all(caller: Caller, tender: Tender, tally: Tally) -> None:
+    """As many sessions as it takes: Gmail and Microsoft end one with its token, and the next goes on at the cursor.
+
+    One that breaks before anything came may have met a mail that its server can't hand out: then mails are asked for
+    one by one, and the one at which it breaks twice is passed as a hole, a few of them a visit.
     """
-    kept = withheld = 0
-    first = state.last_good_at is None
-    before = datetime.now(UTC) - open_policy().limits.answer_within if first else None
+    alone, stuck, left = False, (0,), BARREN
+    while (broken := fetch_session(caller, tender, tally, alone)) is not None:
+        if broken.progress:
+            continue
+        left -= 1
+        if not left:
+            raise broken.trouble
+        if broken.asked == stuck:
+            pass_mail(caller, broken, tally)
+        alone, stuck = broken.asked != stuck, broken.asked
+
+
+def fetch_session(caller: Caller, tender: Tender, tally: Tally, alone: bool) -> Broken | None:
+    """What one session brings; where it broke, when it may go on there. Raises what no further session can mend."""
+    before, line = tally.kept, None
     try:
-        for batch, cursor in fetch_new(store, block, state.id):
-            now = datetime.now(UTC)
-            kept += keep_batch(store, state.id, cursor, batch, token=token, now=now, lease=LEASE, history_before=before)
-            withheld += len(batch.withheld)
-    except Exception as trouble:  # noqa: BLE001 - one mailbox's trouble never delays another
-        clean = clean_error("sync mailbox", trouble)
-        return SyncReport(state.name, "error", kept, withheld, clean.code, clean.remedy)
-    return SyncReport(state.name, "partial" if withheld else "synced", kept, withheld)
-
-
-def fetch_new(store: Store, block: ImapMailbox, mailbox_id: int) -> Iterator[tuple[Batch, Cursor]]:
-    """What is new in every folder, through as many sessions as it takes: Gmail and Microsoft end one with its token."""
-    while (yield from fetch_session(store, block, mailbox_id)):
-        pass
-
-
-def fetch_session(store: Store, block: ImapMailbox, mailbox_id: int) -> Generator[tuple[Batch, Cursor], None, bool]:
-    """What one session brings; True when it broke after it had brought some, and the next goes on at the cursor."""
-    got = False
-    try:
-        with block.connect() as client:
-            for found in fetch_folders(store, client, mailbox_id, block.folders):
-                yield found
-                got = True
-    except NetworkTrouble:
-        if not got:
+        with caller.block.connect(opened=tender.watch) as client:
+            line = Line(client, caller.policy.limits.mail_bytes, alone)
+            tally.missing.clear()
+            for folder in caller.block.folders:
+                fetch_folder(caller, line, folder, tally)
+    except (NetworkTrouble, ProtocolTrouble) as trouble:
+        progress = tally.kept > before
+        if tender.why or line is None or line.cursor is None or not (progress or line.asked):
             raise
-        return True
-    return False
+        return Broken(trouble, line.cursor, line.asked, progress)
+    return None
 
 
-def fetch_folders(
-    store: Store, client: IMAPClient, mailbox_id: int, folders: Sequence[str]
-) -> Iterator[tuple[Batch, Cursor]]:
-    for folder in folders:
-        yield from fetch_folder(store, client, mailbox_id, folder)
+def pass_mail(caller: Caller, broken: Broken, tally: Tally) -> None:
+    """Its UID is a hole from now on, asked for again later, and no longer in the way of others."""
+    keep_new(caller, broken.cursor, Batch((), broken.asked, (), broken.asked[-1]), tally)
 
 
-def fetch_folder(store: Store, client: IMAPClient, mailbox_id: int, folder: str) -> Iterator[tuple[Batch, Cursor]]:
-    """New mails of a folder in batches bounded in count and bytes; flags stay as they are (EXAMINE, BODY.PEEK[])."""
-    selected = client.select_folder(folder, readonly=True)
-    cursor = open_cursor(store.engine, mailbox_id, folder, int(selected[b"UIDVALIDITY"]), datetime.now(UTC))
-    named = find_new(client, cursor)
-    limit = open_policy().limits.mail_bytes
-    for slice_ in slice_uids(client, named):
-        yield fetch_batch(client, slice_, limit), cursor
+def fetch_folder(caller: Caller, line: Line, folder: str, tally: Tally) -> None:
+    """One folder to its end. A folder that the server does not have holds up no other."""
+    try:
+        shown = open_folder(line.client, folder)
+    except ConfigurationError as fault:
+        tally.missing.append(fault)
+        return
+    line.cursor = open_cursor(caller.store.engine, caller.mailbox_id, folder, shown, datetime.now(UTC))
+    if not shown.is_unchanged(line.cursor.shown) or line.cursor.holes:
+        search_folder(caller, line, line.cursor, shown, tally)
 
 
-def find_new(client: IMAPClient, cursor: Cursor) -> list[int]:
-    """UIDs after the cursor, and holes whose next try has come. `n:*` answers the last UID even below n: filtered."""
-    found = client.search(["UID", f"{cursor.last_uid + 1}:*"])
-    return sorted({int(uid) for uid in found if uid > cursor.last_uid} | set(cursor.holes))
+def search_folder(caller: Caller, line: Line, cursor: Cursor, shown: Shown, tally: Tally) -> None:
+    """Fetch and keep what an open folder has beyond the cursor; the next batch is on its way while one is kept."""
+    with closing(fetch_new(line, cursor)) as batches:
+        for batch in batches:
+            keep_new(caller, cursor, batch, tally)
+    remember_folder(caller.store.engine, cursor, shown, datetime.now(UTC))
 
 
-def slice_uids(client: IMAPClient, uids: Sequence[int]) -> Iterator[dict[int, dict[bytes, Any]]]:
-    """Groups of UIDs with their size and INTERNALDATE; RFC822.SIZE is a hint that bounds a group's bytes."""
-    for start in range(0, len(uids), BATCH_MAILS):
-        group = list(uids[start : start + BATCH_MAILS])
-        listed = client.fetch(group, ["RFC822.SIZE", "INTERNALDATE"])
-        part: dict[int, dict[bytes, Any]] = {}
-        for uid in group:
-            facts = listed.get(uid, {})
-            if part and _weigh(part) + facts.get(b"RFC822.SIZE", 0) > BATCH_BYTES:
-                yield part
-                part = {}
-            part[uid] = facts
-        yield part
+def fetch_new(line: Line, cursor: Cursor) -> Generator[Batch, None, None]:
+    named = find_new(line.client, cursor)
+    yield from read_ahead(fetch_mails(line, named)) if named else ()
 
 
-def _weigh(part: dict[int, dict[bytes, Any]]) -> int:
-    return sum(facts.get(b"RFC822.SIZE", 0) for facts in part.values())
-
-
-def fetch_batch(client: IMAPClient, listed: dict[int, dict[bytes, Any]], limit: int) -> Batch:
-    """The bytes of a group; what the server named and then withheld becomes a hole."""
-    large = [uid for uid, facts in listed.items() if facts.get(b"RFC822.SIZE", 0) > limit]
-    wanted = [uid for uid in listed if uid not in large]
-    bodies = client.fetch(wanted, ["BODY.PEEK[]"]) if wanted else {}
-    mails = tuple(
-        RawMail(uid, _arrival(listed[uid]), bodies[uid][b"BODY[]"])
-        for uid in wanted
-        if bodies.get(uid, {}).get(b"BODY[]")
+def keep_new(caller: Caller, cursor: Cursor, batch: Batch, tally: Tally) -> None:
+    """Until a folder was searched to its end once, mail older than the desk would answer is history in it."""
+    now = datetime.now(UTC)
+    before = now - caller.policy.limits.answer_within if cursor.first else None
+    kept = keep_batch(
+        caller.store, caller.mailbox_id, cursor, batch, token=caller.token, now=now, lease=LEASE, history_before=before
     )
-    got = {mail.uid for mail in mails}
-    aside = tuple(Oversized(uid, _arrival(listed[uid]), listed[uid][b"RFC822.SIZE"]) for uid in large)
-    return Batch(mails, tuple(uid for uid in wanted if uid not in got), aside, max(listed))
+    tally.add(batch, kept, measure_lag(batch, before, now))
 
 
-def _arrival(facts: dict[bytes, Any]) -> datetime:
-    """INTERNALDATE as aware UTC; IMAPClient gives it naive in local time."""
-    arrived = facts.get(b"INTERNALDATE")
-    return arrived.astimezone(UTC) if isinstance(arrived, datetime) else datetime.now(UTC)
+def measure_lag(batch: Batch, before: datetime | None, now: datetime) -> timedelta | None:
+    waits = [now - mail.received_at for mail in batch.mails if before is None or mail.received_at >= before]
+    return max(waits, default=None)
+
+
+# --- tell ------------------------------------------------------------------------------------------------------------
 
 
 def report_trouble(store: Store, report: SyncReport) -> None:
     """Tell the operator once when a mailbox fails and once when it is well again; log ids and codes only."""
     key = f"mailbox:{report.mailbox}"
-    if report.status == "error":
+    if report.error_code not in ("", UNFINISHED, HOLES) or report.status == "error":
         get_run_logger().warning("mailbox %s: %s. %s", report.mailbox, report.error_code, report.remedy)
         tell_trouble(store, key, report.error_code, report.remedy)
     else:

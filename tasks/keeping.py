@@ -36,13 +36,14 @@ def keep_apart(
 
 
 def split_batch(batch: Batch, choose: Callable[[datetime], Arrival]) -> Iterator[tuple[Arrival, Batch]]:
-    """A batch per arrival; what is no mail of its own (withheld, oversized) goes with the first."""
+    """A batch per arrival; what is withheld goes with the first."""
     rest = batch
     for arrival in (Arrival.BACKFILL, Arrival.LIVE):
         mails = tuple(mail for mail in batch.mails if choose(mail.received_at) is arrival)
-        if mails or rest.withheld or rest.oversized:
-            yield arrival, replace(rest, mails=mails)
-        rest = replace(rest, withheld=(), oversized=())
+        large = tuple(mail for mail in batch.oversized if choose(mail.received_at) is arrival)
+        if mails or large or rest.withheld:
+            yield arrival, replace(rest, mails=mails, oversized=large)
+        rest = replace(rest, withheld=())
 
 
 @contextmanager

@@ -20,8 +20,9 @@ from store.audit import fill_holes, read_books
 from store.mailboxes import Cursor, open_cursor, register_mailbox
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
+from tasks.fetching import Line, fetch_mails, open_folder
 from tasks.guard import clean_error, guarded
-from tasks.intake import describe_account, fetch_batch, slice_uids
+from tasks.intake import describe_account
 from tasks.keeping import keep_apart
 from tasks.opening import open_policy, open_store
 
@@ -67,9 +68,9 @@ def reconcile_mailbox(name: str) -> tuple[FolderAudit, ...]:
 
 def audit_folder(store: Store, client: IMAPClient, mailbox_id: int, name: str, folder: str) -> FolderAudit:
     """The server's list is made before the books are read: what comes in meanwhile is no gap."""
-    selected = client.select_folder(folder, readonly=True)
+    shown = open_folder(client, folder)
     server = frozenset(int(uid) for uid in client.search("ALL"))
-    cursor = open_cursor(store.engine, mailbox_id, folder, int(selected[b"UIDVALIDITY"]), datetime.now(UTC))
+    cursor = open_cursor(store.engine, mailbox_id, folder, shown, datetime.now(UTC))
     gaps = find_gaps(server, read_books(store, mailbox_id, cursor))
     fill_holes(store, cursor, gaps.filled)
     fetched = tuple(fetch_gaps(store, client, mailbox_id, cursor, gaps))
@@ -102,8 +103,7 @@ def fetch_gaps(store: Store, client: IMAPClient, mailbox_id: int, cursor: Cursor
     def choose(received_at: datetime) -> Arrival:
         return choose_arrival(received_at, True, limits.answer_within, now)
 
-    for listed in slice_uids(client, gaps.wanted):
-        batch = fetch_batch(client, listed, limits.mail_bytes)
+    for batch in fetch_mails(Line(client, limits.mail_bytes), gaps.wanted):
         kept = keep_apart(store, mailbox_id, cursor, batch, choose)
         yield Fetched(kept, batch.withheld, tuple(one.uid for one in batch.oversized))
 

@@ -242,24 +242,33 @@ class SessionEnder:
                     self._carry_session(client, server, self.goodbyes[(self.sessions - 1) % len(self.goodbyes)])
 
     def _carry_session(self, client: socket.socket, server: socket.socket, goodbye: bytes) -> None:
-        back = threading.Thread(target=copy_bytes, args=(server, client), daemon=True)
+        answered = threading.Semaphore(0)
+        back = threading.Thread(target=copy_lines, args=(server, client, answered), daemon=True)
         back.start()
         fetches = 0
         with client.makefile("rb") as lines:
             for line in lines:
                 fetches += b"BODY.PEEK" in line
                 if fetches > self.fetches:
+                    for _ in range(self.fetches):  # a server works on one command after the other
+                        answered.acquire(timeout=5)
                     client.sendall(goodbye)
+                    client.shutdown(socket.SHUT_WR)
                     break
                 server.sendall(line)
-        hang_up(server)
+            hang_up(server)
+            for _ in lines:  # what is left unread would take back what was said last (RST)
+                pass
         back.join(5)
 
 
-def copy_bytes(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while some := source.recv(65_536):
-            target.sendall(some)
+def copy_lines(source: socket.socket, target: socket.socket, answered: threading.Semaphore) -> None:
+    """Pass on what the server says; `answered` counts its completed fetches of bodies."""
+    with suppress(OSError), source.makefile("rb") as lines:
+        for line in lines:
+            target.sendall(line)
+            if b" OK Fetch completed" in line and b"BODY" not in line:
+                answered.release()
     hang_up(target)
 
 

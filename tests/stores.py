@@ -21,7 +21,7 @@ from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from store.engine import reading
 from store.intake import Batch, RawMail, claim_deliveries, keep_batch
 from store.keys import KeyRing
-from store.mailboxes import Account, Cursor, lease_mailbox, open_cursor, register_mailbox
+from store.mailboxes import Account, Cursor, Shown, lease_mailbox, open_cursor, register_mailbox
 from store.memory import Store
 from store.messages import ReadMail, SavedCount, Waiting, claim_conversations, release_claims, save_read
 from store.outcomes import Outcome, ReadyLetter, carry_out
@@ -89,7 +89,7 @@ def add_mailbox(store: Store, name: str = "support", after_intake: str = "keep")
 def take_mailbox(store: Store, mailbox_id: int, token: str = "intake", now: datetime = NOW) -> Cursor:
     """The lease and the cursor of a mailbox's INBOX."""
     assert lease_mailbox(store.engine, mailbox_id, token, now, LEASE)
-    return open_cursor(store.engine, mailbox_id, INBOX, VALIDITY, now)
+    return open_cursor(store.engine, mailbox_id, INBOX, Shown(VALIDITY), now)
 
 
 def make_batch(*uids: int, withheld: Sequence[int] = ()) -> Batch:

@@ -34,7 +34,6 @@ from store.engine import writing
 from store.outcomes import ReadyLetter, keep_letter
 from store.troubles import list_quarantine, read_incident, replay_quarantined
 from store.views import MailView
-from tasks.intake import COOL_DOWN
 from tasks.judging import judge_mail
 from tasks.opening import DESK
 from tests.acceptance.scene import PASSWORD, Scene
@@ -219,24 +218,25 @@ def test_one_mailbox_down_is_named_with_its_remedy_told_once_and_the_other_goes_
     assert hear(scene, "mailbox:support") == []
 
 
-def test_the_schedule_leaves_a_refused_sign_in_alone_until_its_pause_is_over_and_by_hand_it_is_tried(
-    scene: Scene,
-) -> None:
+def test_a_refused_sign_in_is_left_alone_until_somebody_changes_the_block_or_runs_it_by_hand(scene: Scene) -> None:
     save_mailbox(scene, **WRONG)
     assert is_partial(sync_due())
     first = get_mailbox(scene, "last_sync_at")
-    assert get_mailbox(scene, "next_due_at") - first > COOL_DOWN["auth"] - timedelta(minutes=1)
-
-    change_rows(scene, "mailbox", next_due_at=first + timedelta(minutes=59))
-    sync_due()
+    assert get_mailbox(scene, "next_due_at") - first > timedelta(hours=23)
+    assert is_partial(sync_due())  # it stays named
     assert get_mailbox(scene, "last_sync_at") == first
+
     assert is_partial(scene.sync())
     second = get_mailbox(scene, "last_sync_at")
     assert second > first
 
-    change_rows(scene, "mailbox", next_due_at=first)
+    save_mailbox(scene, credentials=PasswordCredentials(user="contact", password=SecretStr("mistyped")))
     assert is_partial(sync_due())
-    assert get_mailbox(scene, "last_sync_at") > second
+    third = get_mailbox(scene, "last_sync_at")
+    assert third > second
+    save_mailbox(scene)
+    assert sync_due().is_completed()
+    assert get_mailbox(scene, "status") == "synced"
 
 
 @pytest.fixture

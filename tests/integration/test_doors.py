@@ -11,7 +11,7 @@ import pytest
 from imapclient import IMAPClient
 from pydantic import SecretStr
 
-import tasks.intake
+import tasks.fetching
 from blocks import ImapMailbox, PasswordCredentials
 from demo.servers import FOLDERS, ImapServer, deliver, open_mailbox, read_folder
 from desk.facts import Arrival
@@ -19,9 +19,10 @@ from store.filing import ToFile
 from store.intake import claim_deliveries, open_mail
 from store.mailboxes import MailboxState, end_sync, lease_mailbox, list_mailboxes, register_mailbox
 from store.memory import Store
-from store.troubles import list_quarantine, replay_quarantined
+from store.troubles import list_quarantine
 from tasks.filing import file_one
-from tasks.intake import LEASE, SyncReport, describe_account, fetch_mailbox
+from tasks.intake import SyncReport, close_visit, describe_account, fetch_mailbox
+from tasks.tending import LEASE
 from tests.stores import count_rows, look_up
 
 USER = "support"
@@ -55,10 +56,10 @@ def write_mail(name: str, size_bytes: int = 0) -> bytes:
 def sync(store: Store, block: ImapMailbox, token: str = "worker") -> SyncReport:
     """One visit, without the Prefect around it."""
     mailbox_id = register_mailbox(store.engine, describe_account(block, USER))
-    now = datetime.now(UTC)
+    now, state = datetime.now(UTC), find_state(store)
     assert lease_mailbox(store.engine, mailbox_id, token, now, LEASE)
-    report = fetch_mailbox(store, block, find_state(store), token)
-    end_sync(store.engine, mailbox_id, token, now, now, report.status, report.error_code, report.remedy)
+    report = fetch_mailbox(store, block, state, token)
+    end_sync(store.engine, mailbox_id, token, now, close_visit(state, report, "", now))
     return report
 
 
@@ -121,25 +122,34 @@ def test_all_folders_of_the_block_are_read_and_no_other(store: Store, imap: Imap
     assert look_up(store, "delivery", "folder") == ["INBOX", "Junk"]
 
 
-def test_a_missing_folder_takes_nothing_from_those_before_it(
-    store: Store, imap: ImapServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasks.guard.open_database", lambda: store.engine)
+@pytest.mark.usefixtures("incidents")
+def test_a_missing_folder_holds_up_no_other_and_is_named(store: Store, imap: ImapServer) -> None:
     deliver(imap, USER, write_mail("one"))
-    report = sync(store, make_block(imap, folders=["INBOX", "Nowhere"]))
-    assert (report.status, report.kept) == ("error", 1)
-    assert report.remedy
+    report = sync(store, make_block(imap, folders=["Nowhere", "INBOX"]))
+    assert (report.status, report.error_code, report.kept) == ("partial", "configuration", 1)
+    assert "Nowhere" in report.remedy
 
 
-@pytest.mark.parametrize(("mails", "bytes_", "packs"), [(2, 1_000_000, 3), (100, 4_000, 5), (100, 9_000, 3)])
+@pytest.mark.usefixtures("incidents")
+def test_a_mailbox_none_of_whose_folders_is_there_is_at_fault(store: Store, imap: ImapServer) -> None:
+    assert sync(store, make_block(imap, folders=["Nowhere"])).status == "error"
+
+
+@pytest.fixture
+def incidents(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Causes are kept in the store of this test."""
+    monkeypatch.setattr("tasks.guard.open_database", lambda: store.engine)
+
+
+@pytest.mark.parametrize(("mails", "bytes_", "packs"), [(2, 1_000_000, 3), (100, 40_000, 5), (100, 80_000, 3)])
 def test_batches_are_bounded_in_count_and_in_bytes(
     store: Store, imap: ImapServer, monkeypatch: pytest.MonkeyPatch, mails: int, bytes_: int, packs: int
 ) -> None:
-    monkeypatch.setattr(tasks.intake, "BATCH_MAILS", mails)
-    monkeypatch.setattr(tasks.intake, "BATCH_BYTES", bytes_)
+    monkeypatch.setattr(tasks.fetching, "BATCH_MAILS", mails)
+    monkeypatch.setattr(tasks.fetching, "BATCH_BYTES", bytes_)
     names = [f"mail {one}" for one in range(5)]
     for name in names:
-        deliver(imap, USER, write_mail(name, 3_000))
+        deliver(imap, USER, write_mail(name, 34_000))
     assert sync(store, make_block(imap)).kept == 5
     assert count_rows(store, "pack") == packs
     assert read_subjects(store) == names
@@ -175,21 +185,12 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_mail_above_the_limit_is_set_aside_and_the_others_go_on(store: Store, imap: ImapServer) -> None:
     for name, size_bytes in (("one", 0), ("large", 2 * LIMIT), ("two", 0)):
         deliver(imap, USER, write_mail(name, size_bytes))
-    assert sync(store, make_block(imap)).kept == 2
-    assert read_subjects(store) == ["one", "two"]
+    report = sync(store, make_block(imap))
+    assert (report.status, report.kept, report.too_large) == ("partial", 2, 1)
+    assert sorted(read_subjects(store)) == ["large", "one", "two"]  # of the large one its head
     (aside,) = list_quarantine(store.engine)
     assert aside.cause == "too-large"
     assert len(read_folder(imap, USER)) == 3  # it is where it was
-
-
-@pytest.mark.usefixtures("small")
-def test_it_is_set_aside_once_and_cannot_be_replayed_since_it_was_never_fetched(store: Store, imap: ImapServer) -> None:
-    deliver(imap, USER, write_mail("large", 2 * LIMIT))
-    for _ in range(2):
-        assert sync(store, make_block(imap)).kept == 0
-    (aside,) = list_quarantine(store.engine)
-    assert not replay_quarantined(store.engine, aside.id)
-    assert list_quarantine(store.engine) == (aside,)
 
 
 # --- what lay there before -------------------------------------------------------------------------------------
@@ -210,14 +211,20 @@ def test_on_the_first_sync_old_mail_is_history_and_later_nothing_is(store: Store
     assert look_up(store, "delivery", "arrival") == [Arrival.HISTORY, Arrival.LIVE, Arrival.LIVE]
 
 
-def test_a_first_sync_that_broke_off_was_not_the_first(
-    store: Store, imap: ImapServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tasks.guard.open_database", lambda: store.engine)
+@pytest.mark.usefixtures("incidents")
+def test_a_first_sync_that_broke_off_was_not_the_first(store: Store, imap: ImapServer) -> None:
     append_at(imap, "lay there", datetime.now(UTC) - timedelta(days=4))
     wrong = PasswordCredentials(user=USER, password=SecretStr("wrong"))
     assert sync(store, make_block(imap, credentials=wrong)).error_code == "auth"
     sync(store, make_block(imap))
+    assert look_up(store, "delivery", "arrival") == [Arrival.HISTORY]
+
+
+def test_old_mail_of_a_folder_that_is_added_later_is_history_too(store: Store, imap: ImapServer) -> None:
+    sync(store, make_block(imap))
+    with open_mailbox(imap, USER) as client:
+        client.append("Junk", write_mail("lay there"), msg_time=datetime.now(UTC) - timedelta(days=4))
+    sync(store, make_block(imap, folders=["INBOX", "Junk"]))
     assert look_up(store, "delivery", "arrival") == [Arrival.HISTORY]
 
 

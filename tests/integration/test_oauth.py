@@ -37,9 +37,9 @@ from desk.errors import (
     SignInRefused,
     Throttled,
 )
-from store.mailboxes import lease_mailbox
+from store.mailboxes import lease_mailbox, read_mailbox
 from store.memory import Store
-from tasks import intake
+from tasks import fetching, intake
 from tests.dovecot import Dovecot
 from tests.oauth import (
     APP,
@@ -277,14 +277,14 @@ def test_a_long_sync_goes_on_at_the_cursor_when_sessions_end_with_their_token(
     tokens, server = dovecot
     server.deliver(LONG, *(b"Subject: mail %d\r\n\r\nhello\r\n" % number for number in range(16)))
     monkeypatch.setattr(tokens, "app_mailbox", LONG)
-    monkeypatch.setattr(intake, "BATCH_MAILS", 2)
+    monkeypatch.setattr(fetching, "BATCH_MAILS", 2)
     monkeypatch.setattr(tokens.manners, "lifetime", 1)
     before = len(tokens.asked)
     with SessionEnder(server.port, fetches=2, goodbyes=GOODBYES) as ender:
         block = mailbox(ender.port, microsoft_app(tokens.url, user=LONG))
         box = add_mailbox(store)
         assert lease_mailbox(store.engine, box, "intake", datetime.now(UTC), timedelta(minutes=2))
-        report = intake.fetch_mailbox(store, block, intake.find_mailbox(store, box), "intake")
+        report = intake.fetch_mailbox(store, block, read_mailbox(store.engine, box), "intake")
     assert (report.status, report.kept) == ("synced", 16)
     assert look_up(store, "delivery", "uid") == list(range(1, 17))
     assert (ender.sessions, len(tokens.asked) - before) == (4, 4)
@@ -292,17 +292,18 @@ def test_a_long_sync_goes_on_at_the_cursor_when_sessions_end_with_their_token(
 
 @pytest.mark.parametrize("goodbye", GOODBYES)
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_a_session_that_brought_nothing_is_not_followed_by_another(
-    goodbye: bytes, dovecot: tuple[TokenServer, Dovecot], store: Store
+def test_sessions_that_bring_nothing_are_not_followed_by_ever_more(
+    goodbye: bytes, dovecot: tuple[TokenServer, Dovecot], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tasks.guard.open_database", lambda: store.engine)
     tokens, server = dovecot
     server.deliver(USER, MAIL)
     box = add_mailbox(store)
     with SessionEnder(server.port, fetches=0, goodbyes=(goodbye,)) as ender:
         block = mailbox(ender.port, microsoft_app(tokens.url))
-        with pytest.raises(NetworkTrouble):
-            list(intake.fetch_new(store, block, box))
-    assert ender.sessions == 1
+        assert lease_mailbox(store.engine, box, "intake", datetime.now(UTC), timedelta(minutes=2))
+        report = intake.fetch_mailbox(store, block, read_mailbox(store.engine, box), "intake")
+    assert (report.kept, ender.sessions <= intake.BARREN) == (0, True)
 
 
 # --- rotation -------------------------------------------------------------------------------------

@@ -9,11 +9,31 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from desk.errors import ClaimLost, ConfigurationError
 from desk.facts import Arrival
-from store.intake import Oversized, claim_deliveries, keep_batch, open_mail, quarantine_delivery
-from store.mailboxes import Account, end_sync, lease_mailbox, list_mailboxes, open_cursor, register_mailbox
+from store.engine import writing
+from store.intake import (
+    Oversized,
+    claim_deliveries,
+    deliveries,
+    keep_batch,
+    open_mail,
+    quarantine,
+    quarantine_delivery,
+)
+from store.mailboxes import (
+    Account,
+    Shown,
+    Visit,
+    end_sync,
+    lease_mailbox,
+    list_mailboxes,
+    open_cursor,
+    register_mailbox,
+    remember_folder,
+)
 from store.memory import Store
 from store.packs import PackFolder
 from store.retention import find_orphans
@@ -164,7 +184,7 @@ def test_a_lapsed_lease_commits_nothing_once_another_worker_has_the_mailbox(stor
 
 def test_a_lease_that_was_given_back_commits_nothing(store: Store, mailbox: int) -> None:
     cursor = take_mailbox(store, mailbox)
-    end_sync(store.engine, mailbox, "intake", NOW, LATER, "synced")
+    end_sync(store.engine, mailbox, "intake", NOW, Visit("synced", LATER))
     with pytest.raises(ClaimLost):
         keep_batch(store, mailbox, cursor, make_batch(1), token="intake", now=NOW, lease=LEASE)
 
@@ -179,9 +199,9 @@ def test_keeping_a_batch_extends_the_lease(store: Store, mailbox: int) -> None:
 def test_only_the_holder_ends_a_sync(store: Store, mailbox: int) -> None:
     take_mailbox(store, mailbox, "slow")
     take_mailbox(store, mailbox, "quick", LATER)
-    end_sync(store.engine, mailbox, "slow", LATER, LATER, "error", "network", "wait")
+    end_sync(store.engine, mailbox, "slow", LATER, Visit("error", LATER, "network", "wait"))
     assert list_mailboxes(store.engine)[0].status == "never"
-    end_sync(store.engine, mailbox, "quick", LATER, LATER + LEASE, "synced")
+    end_sync(store.engine, mailbox, "quick", LATER, Visit("synced", LATER + LEASE))
     (shown,) = list_mailboxes(store.engine)
     assert (shown.status, shown.last_good_at, shown.next_due_at) == ("synced", LATER, LATER + LEASE)
 
@@ -189,7 +209,7 @@ def test_only_the_holder_ends_a_sync(store: Store, mailbox: int) -> None:
 def test_a_sync_that_failed_keeps_when_the_last_good_one_was(store: Store, mailbox: int) -> None:
     for at, status in ((NOW, "synced"), (LATER, "error")):
         take_mailbox(store, mailbox, now=at)
-        end_sync(store.engine, mailbox, "intake", at, at + LEASE, status)
+        end_sync(store.engine, mailbox, "intake", at, Visit(status, at + LEASE))
     (shown,) = list_mailboxes(store.engine)
     assert (shown.status, shown.last_sync_at, shown.last_good_at) == ("error", LATER, NOW)
 
@@ -199,17 +219,17 @@ def test_a_sync_that_failed_keeps_when_the_last_good_one_was(store: Store, mailb
 
 def test_a_new_uidvalidity_starts_the_folder_again(store: Store, mailbox: int) -> None:
     keep_mails(store, mailbox, make_batch(1, 2, withheld=[3]))
-    fresh = open_cursor(store.engine, mailbox, INBOX, 7, LATER)
+    fresh = open_cursor(store.engine, mailbox, INBOX, Shown(7), LATER)
     assert (fresh.uidvalidity, fresh.last_uid, fresh.holes) == (7, 0, ())
     assert keep_batch(store, mailbox, fresh, make_batch(1, 2), token="intake", now=NOW, lease=LEASE) == 2
     assert look_up(store, "delivery", "uidvalidity") == [VALIDITY, VALIDITY, 7, 7]
     assert count_rows(store, "pending_uid") == 0
-    assert open_cursor(store.engine, mailbox, INBOX, 7, LATER).last_uid == 2
+    assert open_cursor(store.engine, mailbox, INBOX, Shown(7), LATER).last_uid == 2
 
 
 def test_folders_have_cursors_of_their_own(store: Store, mailbox: int) -> None:
     keep_mails(store, mailbox, make_batch(5))
-    assert open_cursor(store.engine, mailbox, "Archive", VALIDITY, NOW).last_uid == 0
+    assert open_cursor(store.engine, mailbox, "Archive", Shown(VALIDITY), NOW).last_uid == 0
 
 
 def test_a_hole_is_tried_again_later_and_ever_more_seldom(store: Store, mailbox: int) -> None:
@@ -231,15 +251,77 @@ def test_a_hole_that_comes_after_all_is_kept_and_no_hole_any_more(store: Store, 
     assert (look_up(store, "delivery", "uid"), count_rows(store, "pending_uid")) == ([5, 4], 0)
 
 
-def test_a_mail_too_large_is_named_once_and_is_no_hole(store: Store, mailbox: int) -> None:
+LARGE = Oversized(4, NOW, 90_000_000, b"Subject: mail 4\r\n\r\n")
+
+
+def test_of_a_mail_too_large_the_head_is_kept_once_and_it_is_no_hole(store: Store, mailbox: int) -> None:
     keep_mails(store, mailbox, make_batch(withheld=[4]))
-    large = replace(make_batch(), oversized=(Oversized(4, NOW, 90_000_000),), last_uid=4)
     for _ in range(2):
-        assert keep_mails(store, mailbox, large) == 0
+        assert keep_mails(store, mailbox, replace(make_batch(), oversized=(LARGE,), last_uid=4)) == 0
     assert look_up(store, "quarantine", "cause") == ["too-large"]
     assert look_up(store, "delivery", "size_bytes") == [90_000_000]
     assert count_rows(store, "pending_uid") == 0
-    assert claim_deliveries(store, "reader", NOW, LEASE, 10) == ()
+    (head,) = claim_deliveries(store, "reader", NOW, LEASE, 10)
+    assert (head.part, open_mail(store, head)) == ("head", LARGE.head)
+
+
+def test_a_mail_that_is_wanted_whole_takes_the_place_of_its_head(store: Store, mailbox: int) -> None:
+    keep_mails(store, mailbox, replace(make_batch(), oversized=(LARGE,), last_uid=4))
+    want_whole(store, 4)
+    cursor = replace(take_mailbox(store, mailbox), holes=(4,))
+    assert keep_batch(store, mailbox, cursor, make_batch(4), token="intake", now=LATER, lease=LEASE) == 1
+    (whole,) = claim_deliveries(store, "reader", LATER, LEASE, 10)
+    assert (whole.part, open_mail(store, whole)) == ("whole", make_batch(4).mails[0].data)
+
+
+def test_a_mail_that_is_wanted_and_still_too_large_is_set_aside_again(store: Store, mailbox: int) -> None:
+    large = replace(make_batch(), oversized=(LARGE,), last_uid=4)
+    keep_mails(store, mailbox, large)
+    want_whole(store, 4)
+    keep_mails(store, mailbox, large)
+    assert look_up(store, "delivery", "state") == ["read"]
+    assert count_rows(store, "quarantine", resolved_at=None) == 1
+
+
+def want_whole(store: Store, uid: int) -> None:
+    """As a replay does."""
+    with writing(store.engine) as connection:
+        connection.execute(sa.delete(quarantine))
+        connection.execute(sa.update(deliveries).where(deliveries.c.uid == uid).values(state="wanted"))
+
+
+# --- what a folder looked like ---
+
+BEFORE = Shown(VALIDITY, uidnext=10, exists=5, modseq=70)
+
+
+@pytest.mark.parametrize(
+    ("shown", "unchanged"),
+    [
+        (BEFORE, True),
+        (replace(BEFORE, modseq=71), False),  # a flag, or a mail that shows late
+        (replace(BEFORE, uidnext=11, modseq=71), False),
+        (replace(BEFORE, modseq=0), True),
+        (replace(BEFORE, modseq=0, exists=4), True),
+        (replace(BEFORE, modseq=0, exists=6), False),
+        (replace(BEFORE, modseq=0, uidnext=11), False),
+        (replace(BEFORE, uidvalidity=7), False),
+        (Shown(VALIDITY), False),  # a server that says nothing
+    ],
+)
+def test_a_folder_is_searched_unless_the_server_says_that_nothing_came(shown: Shown, unchanged: bool) -> None:
+    assert shown.is_unchanged(BEFORE) is unchanged
+    assert not Shown(VALIDITY).is_unchanged(Shown(VALIDITY))
+
+
+def test_what_the_server_said_is_kept_once_the_folder_was_searched_to_its_end(store: Store, mailbox: int) -> None:
+    cursor = take_mailbox(store, mailbox)
+    assert cursor.first
+    remember_folder(store.engine, cursor, BEFORE, NOW)
+    again = take_mailbox(store, mailbox)
+    assert (again.shown, again.first) == (BEFORE, False)
+    remember_folder(store.engine, cursor, replace(BEFORE, uidvalidity=7), NOW)  # of the folder that was
+    assert take_mailbox(store, mailbox).shown == BEFORE
 
 
 # --- accounts ---

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -11,6 +13,7 @@ from desk.errors import ConfigurationError
 from desk.forgetting import PLACES
 from store.engine import insert_once, reading, writing
 from store.intake import packs
+from store.mailboxes import list_mailboxes
 from store.memory import Store
 from store.migrate import check_head, check_models, make_config, migrate_store
 from tests.stores import NOW, VALIDITY, add_mailbox, keep_mails, look_up, make_batch, run_together, take_mailbox
@@ -47,7 +50,7 @@ HARMLESS = {
     "decision": (
         "verdict", "reason", "rule", "policy_version", "trust", "category", "priority", "language", "source",
     ),
-    "delivery": ("folder", "arrival", "key_id", "state", "claimed_by"),
+    "delivery": ("folder", "arrival", "key_id", "state", "claimed_by", "part"),
     "digest_issue": ("reader", "period", "figures"),
     "event": ("word", "status"),
     "filing": ("action", "folder", "state", "claimed_by"),
@@ -59,6 +62,7 @@ HARMLESS = {
     "letter_recipient": ("state", "code"),
     "mailbox": (
         "block_id", "name", "host", "user", "address", "after_intake", "status", "error_code", "remedy", "lease_token",
+        "watch_token", "stamp",
     ),
     "message": ("kind", "evidence", "arrival", "state", "verdict", "reason", "category"),
     "meta": ("key", "value"),
@@ -92,6 +96,22 @@ def test_two_processes_may_migrate_at_once(empty_engine: sa.Engine) -> None:
     check_head(empty_engine)
     with reading(empty_engine) as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM alembic_version")).scalar_one() == 1
+
+
+def test_rows_of_the_first_schema_live_on(empty_engine: sa.Engine) -> None:
+    with writing(empty_engine) as connection:
+        command.upgrade(make_config(connection), "0001")
+        connection.execute(sa.text(OLD_MAILBOX))
+    migrate_store(empty_engine)
+    (known,) = list_mailboxes(empty_engine)
+    assert (known.name, known.interval_minutes, known.slowness) == ("support", 5, 1)
+    assert known.since.utcoffset() == timedelta()
+
+
+OLD_MAILBOX = """
+INSERT INTO mailbox (block_id, name, host, "user", address, after_intake, status, error_code, remedy, kept, lease_token)
+VALUES ('b', 'support', 'imap.atelier.example', 'u', 'support@atelier.example', 'keep', 'never', '', '', 0, '')
+"""
 
 
 def test_a_migration_that_fails_leaves_nothing(empty_engine: sa.Engine) -> None:
