@@ -15,6 +15,7 @@
     │   └── ModelAnswerInvalid        answered outside the closed sets
     ├── MailTrouble                   one mail can't be handled: it goes to quarantine with this as cause
     ├── ClaimLost                     somebody else has the work now: drop ours, nothing was committed
+    ├── TimeOver                      a work that lasts by the clock has had its time: no fault of anybody's
     ├── StaleDecision                 facts changed under a decision: decide again
     └── Incident                      the guard's clean face of any other exception; the cause is in our database
 
@@ -158,6 +159,12 @@ class ClaimLost(ByreturnError):
     """Another worker has this work now."""
 
     code = "claim-lost"
+
+
+class TimeOver(ByreturnError):
+    """The time for this is over."""
+
+    code = "time-over"
 
 
 class StaleDecision(ByreturnError):

@@ -8,13 +8,13 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
 
 from desk.backfill import Window
 from flows.shared import end_partial, end_well, show_table
-from flows.sync_inbox import MAIL_KEPT, choose_mailboxes
+from flows.sync_inbox import choose_mailboxes
 from tasks.backfilling import BackfillCount, backfill_files, backfill_mailbox
 from tasks.guard import guarded
+from tasks.intake import announce_mail
 from tasks.opening import open_policy
 
 
@@ -45,8 +45,8 @@ def backfill(
         count = backfill_files(name, path, window, replies, dry_run)
     else:
         count = backfill_mailbox(name, window, replies, dry_run)
-    if not dry_run and count.kept + count.woken:
-        emit_event(MAIL_KEPT, resource={"prefect.resource.id": "byreturn.desk"}, payload={"kept": count.kept})
+    if not dry_run:
+        announce_mail(count.kept + count.woken)
     show_table("backfilled", [{"mailbox": name, **asdict(count)}], "What would come" if dry_run else "What came")
     return tell_end(count, dry_run)
 

@@ -8,18 +8,18 @@ from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.shared import end_partial, end_well, show_table
-from flows.sync_inbox import MAIL_KEPT, choose_mailboxes
+from flows.sync_inbox import choose_mailboxes
 from tasks.guard import guarded
+from tasks.intake import announce_mail
 from tasks.reconciling import FolderAudit, reconcile_mailbox
 
 SHOWN = 50  # UIDs of a kind and folder
 
 
-@flow(name="reconcile", task_runner=ThreadPoolTaskRunner(max_workers=8))  # type: ignore[arg-type]  # Prefect's own type variance
+@flow(name="reconcile", task_runner=ThreadPoolTaskRunner(max_workers=16))  # type: ignore[arg-type]  # Prefect's own type variance
 @guarded("reconcile")
 def reconcile(
     mailboxes: list[str] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
@@ -32,8 +32,7 @@ def reconcile(
     running = [reconcile_mailbox.submit(name) for name in choose_mailboxes(mailboxes)]
     audits = [audit for future in running for audit in future.result()]
     fetched = sum(one.fetched for one in audits)
-    if fetched:
-        emit_event(MAIL_KEPT, resource={"prefect.resource.id": "byreturn.desk"}, payload={"kept": fetched})
+    announce_mail(fetched)
     show_table(
         "reconciliation",
         [describe_audit(one) for one in audits],

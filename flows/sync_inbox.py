@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.events import emit_event
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from blocks import ImapMailbox, list_blocks
 from desk.errors import ConfigurationError
-from flows.shared import end_partial, end_well, show_table, tell_instant
+from flows.shared import end_partial, end_well, show_quarantine, show_table, tell_instant
+from store.mailboxes import Hole
 from tasks.guard import guarded
-from tasks.intake import SyncReport, read_mailboxes, sync_mailbox
+from tasks.intake import SyncReport, announce_mail, read_holes, read_mailboxes, sync_mailbox
+from tasks.reading import read_quarantine
 
-MAIL_KEPT = "byreturn.mail.kept"
 
-
-@flow(name="sync-inbox", task_runner=ThreadPoolTaskRunner(max_workers=8))  # type: ignore[arg-type]  # Prefect's own type variance
+@flow(name="sync-inbox", task_runner=ThreadPoolTaskRunner(max_workers=16))  # type: ignore[arg-type]  # Prefect's own type variance
 @guarded("sync-inbox")
 def sync_inbox(
     mailboxes: list[str] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
@@ -32,9 +33,10 @@ def sync_inbox(
     running = [sync_mailbox.submit(name, force=bool(mailboxes)) for name in names]
     reports = [future.result() for future in running]
     kept = sum(report.kept for report in reports)
-    if kept:
-        emit_event(MAIL_KEPT, resource={"prefect.resource.id": "byreturn.desk"}, payload={"kept": kept})
+    announce_mail(kept)
     show_table("mailboxes", describe_mailboxes(reports), "Every mailbox and how its sync went")
+    show_holes(read_holes())
+    show_quarantine(read_quarantine())
     return tell_end(reports, kept)
 
 
@@ -52,10 +54,20 @@ def describe_mailboxes(reports: list[SyncReport]) -> list[dict[str, Any]]:
             "next due": tell_instant(state.next_due_at),
             "error": state.error_code,
             "remedy": state.remedy,
+            "withheld": state.withheld,
+            "set aside": state.set_aside,
+            "lag s": state.lag_seconds,
             "kept in all": state.kept,
         }
         for state in read_mailboxes()
     ]
+
+
+def show_holes(holes: Sequence[Hole]) -> None:
+    """Mails that a server names and does not hand out, by UID; they are asked for again."""
+    if holes:
+        rows = [asdict(one) | {"next_try_at": tell_instant(one.next_try_at)} for one in holes]
+        show_table("withheld", rows, "Named by the server and not handed out so far")
 
 
 def choose_mailboxes(wanted: list[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
@@ -18,6 +18,8 @@ folders = table(Folder)
 pending = table(PendingUid)
 deliveries = table(Delivery)
 quarantine = table(Quarantine)
+
+Lease = Literal["lease", "watch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,17 @@ class Cursor:
     holes: tuple[int, ...]
     shown: Shown = Shown(0)
     first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A mail that a server named and did not hand out so far."""
+
+    mailbox: str
+    folder: str
+    uid: int
+    attempts: int
+    next_try_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +185,15 @@ def _describe() -> sa.Select[Any]:
     return sa.select(*columns)
 
 
-def lease_mailbox(engine: sa.Engine, mailbox_id: int, token: str, now: datetime, span: timedelta) -> bool:
-    """Take the mailbox for `span`; False when somebody else has it."""
-    free = sa.or_(mailboxes.c.lease_until.is_(None), mailboxes.c.lease_until < now, mailboxes.c.lease_token == token)
+def lease_mailbox(
+    engine: sa.Engine, mailbox_id: int, token: str, now: datetime, span: timedelta, what: Lease = "lease"
+) -> bool:
+    """Take the mailbox for `span`; False when somebody else has it. A `watch` is held beside the visits' `lease`."""
+    holder, until = mailboxes.c[f"{what}_token"], mailboxes.c[f"{what}_until"]
+    free = sa.or_(until.is_(None), until < now, holder == token)
     statement = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, free)
     with writing(engine) as connection:
-        taken = connection.execute(statement.values(lease_token=token, lease_until=now + span))
-        return changed(taken) == 1
+        return changed(connection.execute(statement.values({holder: token, until: now + span}))) == 1
 
 
 def extend_lease(connection: sa.Connection, mailbox_id: int, token: str, until: datetime) -> None:
@@ -187,22 +202,22 @@ def extend_lease(connection: sa.Connection, mailbox_id: int, token: str, until: 
         raise ClaimLost("mailbox lease")
 
 
-def _hold_lease(connection: sa.Connection, mailbox_id: int, token: str, until: datetime) -> bool:
-    statement = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, mailboxes.c.lease_token == token)
-    return changed(connection.execute(statement.values(lease_until=until))) == 1
+def _hold_lease(connection: sa.Connection, mailbox_id: int, token: str, until: datetime, what: Lease = "lease") -> bool:
+    own = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, mailboxes.c[f"{what}_token"] == token)
+    return changed(connection.execute(own.values({f"{what}_until": until}))) == 1
 
 
-def release_lease(engine: sa.Engine, mailbox_id: int, token: str) -> None:
+def release_lease(engine: sa.Engine, mailbox_id: int, token: str, what: Lease = "lease") -> None:
     """Give the mailbox back, its state untouched."""
-    statement = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, mailboxes.c.lease_token == token)
+    own = sa.update(mailboxes).where(mailboxes.c.id == mailbox_id, mailboxes.c[f"{what}_token"] == token)
     with writing(engine) as connection:
-        connection.execute(statement.values(lease_token="", lease_until=None))
+        connection.execute(own.values({f"{what}_token": "", f"{what}_until": None}))
 
 
-def renew_lease(engine: sa.Engine, mailbox_id: int, token: str, until: datetime) -> bool:
+def renew_lease(engine: sa.Engine, mailbox_id: int, token: str, until: datetime, what: Lease = "lease") -> bool:
     """Hold a lease that is ours still; False when somebody else has it."""
     with writing(engine) as connection:
-        return _hold_lease(connection, mailbox_id, token, until)
+        return _hold_lease(connection, mailbox_id, token, until, what)
 
 
 def end_sync(engine: sa.Engine, mailbox_id: int, token: str, now: datetime, visit: Visit) -> None:
@@ -265,16 +280,12 @@ def remember_folder(engine: sa.Engine, cursor: Cursor, shown: Shown, now: dateti
         connection.execute(sa.update(folders).where(same).values(**seen))
 
 
-def list_holes(engine: sa.Engine, mailbox_id: int) -> tuple[tuple[str, int, int], ...]:
-    """What a server named and withholds: (folder, UID, attempts)."""
-    query = (
-        sa.select(folders.c.name, pending.c.uid, pending.c.attempts)
-        .join(folders, folders.c.id == pending.c.folder_id)
-        .where(folders.c.mailbox_id == mailbox_id)
-        .order_by(folders.c.name, pending.c.uid)
-    )
+def list_holes(engine: sa.Engine) -> tuple[Hole, ...]:
+    columns = (mailboxes.c.name, folders.c.name, pending.c.uid, pending.c.attempts, pending.c.next_try_at)
+    joined = pending.join(folders, folders.c.id == pending.c.folder_id).join(mailboxes)
+    query = sa.select(*columns).select_from(joined).order_by(mailboxes.c.name, folders.c.name, pending.c.uid)
     with reading(engine) as connection:
-        return tuple((row[0], row[1], row[2]) for row in connection.execute(query))
+        return tuple(Hole(*row) for row in connection.execute(query))
 
 
 def move_cursor(

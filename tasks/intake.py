@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from imapclient import IMAPClient
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.events import emit_event
 from prefect.logging import get_run_logger
 
 from blocks import ImapMailbox
+from blocks.answers import translate_talk
 from blocks.base import load_block
 from desk.errors import ByreturnError, ClaimLost, ConfigurationError, NetworkTrouble, ProtocolTrouble
 from desk.policy import Policy
@@ -23,15 +26,18 @@ from store.intake import Batch, keep_batch
 from store.mailboxes import (
     Account,
     Cursor,
+    Hole,
     MailboxState,
     Shown,
     Visit,
     end_sync,
     lease_mailbox,
+    list_holes,
     list_mailboxes,
     open_cursor,
     read_mailbox,
     register_mailbox,
+    release_lease,
     remember_folder,
     renew_lease,
 )
@@ -43,6 +49,8 @@ from tasks.guard import clean_error, guarded
 from tasks.opening import open_policy, open_store
 from tasks.tending import LEASE, Tender
 
+MAIL_KEPT = "byreturn.mail.kept"  # the event
+SILENT = "silent"  # the alert for a mailbox that had no good visit for long
 UNFINISHED = "time-limit"
 TOO_SLOW = "Look at the server and the way to it; a longer visit_minutes in the block may help."
 GOES_ON = "Nothing to do: what came stays, the next visit goes on. Lengthen visit_minutes if it comes back."
@@ -139,12 +147,34 @@ def is_due(state: MailboxState, stamp: str, now: datetime) -> bool:
     return changed or state.next_due_at is None or state.next_due_at <= now
 
 
-def visit_mailbox(store: Store, block: ImapMailbox, state: MailboxState) -> SyncReport:
-    """Lease, fetch and keep, give the lease back with how it went, tell the operator what is to be told."""
+def visit_mailbox(
+    store: Store, block: ImapMailbox, state: MailboxState, client: IMAPClient | None = None
+) -> SyncReport:
+    """Lease, fetch and keep, give the lease back with how it went, tell the operator what is to be told.
+
+    Over a connection that is open already its troubles are the caller's: nothing is written down of them.
+    """
     token = uuid.uuid4().hex
     if not lease_mailbox(store.engine, state.id, token, datetime.now(UTC), LEASE):
         return leave_alone(state, "busy")
-    report = fetch_mailbox(store, block, state, token)
+    report = fetch_mailbox(store, block, state, token, client)
+    if client is not None and report.status == "error":
+        release_lease(store.engine, state.id, token)
+        return report
+    return end_visit(store, block, state, token, report)
+
+
+def refuse_visit(store: Store, block: ImapMailbox, state: MailboxState, trouble: Exception) -> SyncReport:
+    """Write down that a mailbox can't be visited, as a visit that met this trouble would have."""
+    clean = clean_error("sync mailbox", trouble)
+    report = SyncReport(state.name, "error", error_code=clean.code, remedy=clean.remedy)
+    token = uuid.uuid4().hex
+    if not lease_mailbox(store.engine, state.id, token, datetime.now(UTC), LEASE):
+        return leave_alone(state, "busy")
+    return end_visit(store, block, state, token, report)
+
+
+def end_visit(store: Store, block: ImapMailbox, state: MailboxState, token: str, report: SyncReport) -> SyncReport:
     now = datetime.now(UTC)
     end_sync(store.engine, state.id, token, now, close_visit(state, report, stamp_saved(store, report), now))
     report_trouble(store, report)
@@ -199,17 +229,27 @@ def read_mailboxes() -> tuple[MailboxState, ...]:
     return list_mailboxes(open_store().engine)
 
 
+def read_holes() -> tuple[Hole, ...]:
+    """Mails that their servers withhold."""
+    return list_holes(open_store().engine)
+
+
 # --- fetch and keep --------------------------------------------------------------------------------------------------
 
 
-def fetch_mailbox(store: Store, block: ImapMailbox, state: MailboxState, token: str) -> SyncReport:
+def fetch_mailbox(
+    store: Store, block: ImapMailbox, state: MailboxState, token: str, client: IMAPClient | None = None
+) -> SyncReport:
     """Every folder of the mailbox; what was kept before a trouble stays kept. The lease must be ours."""
     tally = Tally()
     renew = partial(renew_lease, store.engine, state.id, token)
     with Tender(renew, timedelta(minutes=block.visit_minutes)) as tender:
         try:
             caller = Caller(store, open_policy(), block, state.id, token)
-            fetch_all(caller, tender, tally)
+            if client is None:
+                fetch_all(caller, tender, tally)
+            else:
+                fetch_over(caller, tender, client, tally)
         except Exception as trouble:  # noqa: BLE001 - one mailbox's trouble never delays another
             return report_failure(state.name, tally, tender, trouble)
     return report_visit(state.name, tally, len(block.folders))
@@ -245,7 +285,8 @@ def fetch_all(caller: Caller, tender: Tender, tally: Tally) -> None:
     One that breaks before anything came may have met a mail that its server can't hand out: then mails are asked for
     one by one, and the one at which it breaks twice is passed as a hole, a few of them a visit.
     """
-    alone, stuck, left = False, (0,), BARREN
+    alone, left = False, BARREN
+    stuck: tuple[int, ...] = (0,)
     while (broken := fetch_session(caller, tender, tally, alone)) is not None:
         if broken.progress:
             continue
@@ -263,15 +304,26 @@ def fetch_session(caller: Caller, tender: Tender, tally: Tally, alone: bool) -> 
     try:
         with caller.block.connect(opened=tender.watch) as client:
             line = Line(client, caller.policy.limits.mail_bytes, alone)
-            tally.missing.clear()
-            for folder in caller.block.folders:
-                fetch_folder(caller, line, folder, tally)
+            fetch_folders(caller, line, tally)
     except (NetworkTrouble, ProtocolTrouble) as trouble:
         progress = tally.kept > before
         if tender.why or line is None or line.cursor is None or not (progress or line.asked):
             raise
         return Broken(trouble, line.cursor, line.asked, progress)
     return None
+
+
+def fetch_over(caller: Caller, tender: Tender, client: IMAPClient, tally: Tally) -> None:
+    """The same over a connection that is open. Raises as it breaks."""
+    tender.watch(client)
+    with translate_talk(caller.block.place):
+        fetch_folders(caller, Line(client, caller.policy.limits.mail_bytes), tally)
+
+
+def fetch_folders(caller: Caller, line: Line, tally: Tally) -> None:
+    tally.missing.clear()
+    for folder in caller.block.folders:
+        fetch_folder(caller, line, folder, tally)
 
 
 def pass_mail(caller: Caller, broken: Broken, tally: Tally) -> None:
@@ -331,3 +383,11 @@ def report_trouble(store: Store, report: SyncReport) -> None:
     else:
         get_run_logger().info("mailbox %s: %s, %d kept", report.mailbox, report.status, report.kept)
         end_trouble(store, key)
+    if report.status in ("synced", "partial"):
+        end_trouble(store, f"{SILENT}:{report.mailbox}")
+
+
+def announce_mail(kept: int) -> None:
+    """Let classify-and-reply be started by what came in; a number, no content."""
+    if kept:
+        emit_event(MAIL_KEPT, resource={"prefect.resource.id": "byreturn.desk"}, payload={"kept": kept})
