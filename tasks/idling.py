@@ -29,6 +29,7 @@ from tasks.intake import announce_mail, is_due, open_block, refuse_visit, stamp_
 from tasks.opening import open_store
 
 ANEW = timedelta(minutes=5)  # IDLE is ended and begun again: routers forget silent connections sooner than servers do
+SOON = timedelta(seconds=2)  # the first time: what came between a visit and IDLE, Dovecot tells of only after 30 s
 GLANCE = timedelta(seconds=10)  # how often a watch looks up: is its time over, is it still the only one
 WATCH = timedelta(minutes=1)  # of a watcher that died
 STEADY = timedelta(minutes=1)  # a session that lasted this long was a good one
@@ -143,15 +144,17 @@ def hold_session(watch: Watch) -> None:
                 f"{watch.block.place} has no IDLE", remedy="Watch it by its interval: sync-inbox does that."
             )
         catch_up(watch, client)
+        span = SOON
         while True:
             watch.report.error_code = watch.report.remedy = ""
-            if await_news(watch, client):
-                watch.report.woken += 1
+            woken = await_news(watch, client, span)
+            watch.report.woken += woken
+            span = SOON if woken else min(2 * span, ANEW)
             catch_up(watch, client)
 
 
 def catch_up(watch: Watch, client: IMAPClient) -> None:
-    """Visit until the first folder is as the last visit left it: what comes after that look wakes us."""
+    """Visit until the first folder is as the last visit left it."""
     quiet = False
     while not quiet and has_changed(watch, client):
         report = visit_mailbox(watch.store, watch.block, watch.state, client)
@@ -173,10 +176,10 @@ def has_changed(watch: Watch, client: IMAPClient) -> bool:
     return bool(cursor.holes) or not shown.is_unchanged(cursor.shown)
 
 
-def await_news(watch: Watch, client: IMAPClient) -> bool:
+def await_news(watch: Watch, client: IMAPClient, span: timedelta) -> bool:
     """IDLE until something comes, or for so long; True when the server said anything of the folder."""
     with idling(client) as answers:
-        until = datetime.now(UTC) + ANEW
+        until = datetime.now(UTC) + span
         while not answers and datetime.now(UTC) < until:
             watch.go_on()
             begun = time.monotonic()
