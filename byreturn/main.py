@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from byreturn import quarantine
+from byreturn.files import write_private
 from byreturn.show import CONSOLE, show_rows
 from desk.errors import ByreturnError, ConfigurationError
 from desk.facts import Status
@@ -18,10 +20,9 @@ from desk.policy import read_policy
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 policy_app = typer.Typer(no_args_is_help=True, help="The organisation's own choices.")
-quarantine_app = typer.Typer(no_args_is_help=True, help="Mails set aside, and their way back.")
 keys_app = typer.Typer(no_args_is_help=True, help="The desk's keys.")
 app.add_typer(policy_app, name="policy")
-app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys_app, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -186,6 +187,22 @@ def replay_erasures() -> None:
     CONSOLE.print(f"{replay_journal(open_store(), datetime.now(UTC))} mails erased again.")
 
 
+@app.command()
+def bundle(
+    file: Annotated[Path | None, typer.Argument(help="Where to, a .zip; it must not exist.")] = None,
+) -> None:
+    """Write a zip for those who support you: versions, findings, states and counts; no secret, nothing of people."""
+    from byreturn.bundle import make_bundle
+
+    now = datetime.now(UTC)
+    target = file or Path(f"byreturn-bundle-{now:%Y%m%dT%H%M%S}.zip")
+    content, left_out = make_bundle(now)
+    write_private(target, content)
+    CONSOLE.print(f"The bundle is {target}; look at its MANIFEST.txt before you pass it on.")
+    for said in left_out:
+        CONSOLE.print(f"Left out: {said}")
+
+
 @policy_app.command("check")
 def check_policy(path: Annotated[Path, typer.Argument(help="The file.")] = Path("policy.yaml")) -> None:
     """Name every fault with its key, its line and what is allowed."""
@@ -199,45 +216,13 @@ def check_policy(path: Annotated[Path, typer.Argument(help="The file.")] = Path(
     )
 
 
-@quarantine_app.command("list")
-def list_quarantined(as_json: Json = False) -> None:
-    """Every mail set aside, with its typed cause."""
-    from store.troubles import list_quarantine
-    from tasks.opening import open_database
-
-    show_rows(list_quarantine(open_database()), as_json, "Nothing is in quarantine.")
-
-
-@quarantine_app.command("replay")
-def replay(
-    ids: Annotated[list[int] | None, typer.Argument(help="Ids of `quarantine list`.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Replay all of them.")] = False,
-) -> None:
-    """Put mails back before their door; the next run takes them up."""
-    from store.troubles import list_quarantine, replay_quarantined
-    from tasks.opening import open_database
-
-    engine = open_database()
-    chosen = [one.id for one in list_quarantine(engine)] if everything else ids or []
-    back = [one for one in chosen if replay_quarantined(engine, one)]
-    _tell(bool(back), f"{len(back)} of {len(chosen)} go back before their door.", "Nothing to replay.")
-
-
 @keys_app.command("export")
 def export_keys(file: Annotated[Path, typer.Argument(help="Where to; it must not exist.")]) -> None:
     """Write the desk's keys in clear, for escrow: lock the file away, apart from the backups."""
     from blocks import DeskKeys, load_block
     from tasks.opening import DESK
 
-    keys = load_block(DeskKeys, DESK).export()
-    try:
-        file.touch(mode=0o600, exist_ok=False)
-    except FileExistsError:
-        remedy = "Choose another name; an export is never overwritten."
-        raise ConfigurationError(f"{file} exists", remedy=remedy) from None
-    except OSError as failure:
-        raise ConfigurationError(f"{file} can't be written ({failure.strerror})") from None
-    file.write_text(keys, encoding="ascii")
+    write_private(file, load_block(DeskKeys, DESK).export().encode("ascii"))
     CONSOLE.print(f"The keys are in {file}. Who has them can read every kept mail.")
 
 

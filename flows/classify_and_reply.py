@@ -8,11 +8,11 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.shared import At, end_partial, end_well, show_table
+from flows.shared import At, end_partial, end_well, show_quarantine, show_table
 from tasks.deciding import DecideCount, decide_mails
 from tasks.filing import FileCount, file_mails
 from tasks.guard import guarded
-from tasks.reading import ReadCount, read_mails
+from tasks.reading import ReadCount, read_mails, read_quarantine
 from tasks.sending import SendCount, send_letters
 
 
@@ -32,6 +32,7 @@ def classify_and_reply(at: At = None) -> State[Any]:
     if verdicts:
         rows = [{"verdict": word, "mails": count} for word, count in sorted(verdicts.items())]
         show_table("verdicts", rows, "What became of the mails of this run")
+    show_quarantine(read_quarantine())
     return tell_end(read, decided, sent, filed)
 
 

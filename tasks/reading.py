@@ -18,8 +18,9 @@ from desk.reading import read_mail
 from store.intake import Claimed, claim_deliveries, open_mail, quarantine_delivery
 from store.memory import Store
 from store.messages import ReadMail, SavedCount, save_read
+from store.troubles import Quarantined, list_quarantine, requeue_due
 from tasks.guard import guarded, keep_cause
-from tasks.opening import open_policy, open_store
+from tasks.opening import open_database, open_policy, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class ReadCount:
 def read_mails() -> ReadCount:
     """Read one chunk of kept mails."""
     store, policy = open_store(), open_policy()
+    if back := requeue_due(store, datetime.now(UTC)):  # of this door and the next: each run reads before it decides
+        get_run_logger().info("put back %d mails from quarantine", back)
     token = uuid.uuid4().hex
     claimed = claim_deliveries(store, token, datetime.now(UTC), policy.limits.claim, policy.limits.chunk)
     read = [one for one in (_read_one(store, policy, token, place) for place in claimed) if one]
@@ -53,6 +56,11 @@ def read_mails() -> ReadCount:
             done.quarantined,
         )
     return done
+
+
+def read_quarantine() -> tuple[Quarantined, ...]:
+    """Every mail that is set aside, for the run's table."""
+    return list_quarantine(open_database())
 
 
 def _read_one(store: Store, policy: Policy, token: str, place: Claimed) -> ReadMail | None:

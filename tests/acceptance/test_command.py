@@ -7,8 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,18 +19,16 @@ from prefect.settings import PREFECT_API_URL, PREFECT_CLIENT_MAX_RETRIES, tempor
 from pydantic import SecretStr
 
 from blocks import Database, DeskKeys, MistralApi, load_block
-from byreturn.main import app, main
+from byreturn.main import app
 from demo.house import find_port
 from demo.once import FORGETTING, MORNING
 from demo.samples import list_samples
 from desk.facts import Status
-from desk.mail import Mail, Unreadable
-from desk.reading import read_mail
 from store.cases import change_status
 from store.troubles import keep_incident
 from tasks.opening import DESK
+from tests.acceptance.command import Command, Said, make_command
 from tests.acceptance.scene import Scene
-from tests.acceptance.workers import write_mail
 from tests.stores import count_rows, look_up
 
 PEOPLE = {
@@ -42,31 +39,9 @@ PEOPLE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command ended with and said, line breaks and columns made single spaces."""
-
-    status: int
-    out: str
-    error: str
-
-
-Command = Callable[..., Said]
-
-
 @pytest.fixture
 def byreturn(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
-    """The entry of the installed command, in this process."""
-
-    def run(*words: str) -> Said:
-        monkeypatch.setattr(sys, "argv", ["byreturn", *words])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Said(int(ended.value.code or 0), " ".join(said.out.split()), " ".join(said.err.split()))
-
-    return run
+    return make_command(capsys, monkeypatch)
 
 
 def list_commands(group: Any, *before: str) -> Iterator[tuple[str, ...]]:
@@ -263,38 +238,6 @@ def test_a_ticket_is_held_and_released(desk: Scene, byreturn: Command) -> None:
     assert look_up(desk.store, "legal_hold", "until") != [None]
     for words in (("release", number), ("hold", "2026-999999", "--reason", "court"), ("hold", number)):
         assert byreturn(*words).status == 2
-
-
-# --- quarantine ----------------------------------------------------------------------------------------------
-
-
-def crash_at_school(raw: bytes) -> Mail | Unreadable:
-    mail = read_mail(raw)
-    if isinstance(mail, Mail) and mail.sender.domain == "ecole-0.example":
-        raise ValueError(mail.sender.address)
-    return mail
-
-
-@pytest.mark.parametrize("words", [("--all",), ("1", "2")])
-def test_mails_set_aside_are_listed_and_replayed(
-    desk: Scene, byreturn: Command, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.deliver(write_mail(0, turn, MORNING).raw for turn in range(2))
-    desk.sync()
-    with monkeypatch.context() as patch:
-        patch.setattr("tasks.reading.read_mail", crash_at_school)
-        desk.work(at=MORNING)
-    aside = json.loads(byreturn("quarantine", "list", "--json").out)
-    assert [(one["id"], one["cause"]) for one in aside] == [(1, "ValueError"), (2, "ValueError")]
-    assert byreturn("quarantine", "replay", *words) == Said(0, "2 of 2 go back before their door.", "")
-    assert json.loads(byreturn("quarantine", "list", "--json").out) == []
-    desk.work(at=MORNING)
-    assert all(one.verdict for one in desk.mails)
-
-
-def test_nothing_to_replay_is_no_success(desk: Scene, byreturn: Command) -> None:
-    for words in ((), ("7",), ("--all",)):
-        assert byreturn("quarantine", "replay", *words).status == 2
 
 
 # --- keys ----------------------------------------------------------------------------------------------------
