@@ -84,11 +84,13 @@ def doctor(as_json: Json = False) -> None:
 
 @app.command()
 def mailboxes(as_json: Json = False) -> None:
-    """State of every mailbox: last sync, error and remedy, mails kept."""
+    """State of every mailbox: last and next visit, mails kept, withheld and set aside, error and remedy."""
+    from byreturn.mailboxes import describe_mailbox
     from store.mailboxes import list_mailboxes
     from tasks.opening import open_database
 
-    show_rows(list_mailboxes(open_database()), as_json, "No mailbox was synced yet.")
+    lines = [describe_mailbox(one) for one in list_mailboxes(open_database())]
+    show_rows(lines, as_json, "No mailbox was synced yet.")
 
 
 @app.command()

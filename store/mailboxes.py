@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from desk.errors import ClaimLost, ConfigurationError
 from store.engine import changed, insert_once, reading, writing
-from store.tables import Delivery, Folder, Mailbox, PendingUid, Quarantine, table
+from store.tables import Delivery, Folder, Mailbox, Message, PendingUid, Quarantine, table
 
 mailboxes = table(Mailbox)
 folders = table(Folder)
 pending = table(PendingUid)
 deliveries = table(Delivery)
 quarantine = table(Quarantine)
+messages = table(Message)
 
 Lease = Literal["lease", "watch"]
 
@@ -175,8 +176,15 @@ def _describe() -> sa.Select[Any]:
         .select_from(pending.join(folders, folders.c.id == pending.c.folder_id))
         .where(folders.c.mailbox_id == mailboxes.c.id),
         "set_aside": sa.select(sa.func.count())
-        .select_from(quarantine.join(deliveries, deliveries.c.id == quarantine.c.delivery_id))
-        .where(deliveries.c.mailbox_id == mailboxes.c.id, quarantine.c.resolved_at.is_(None)),
+        .select_from(
+            quarantine.outerjoin(deliveries, deliveries.c.id == quarantine.c.delivery_id).outerjoin(
+                messages, messages.c.id == quarantine.c.message_id
+            )
+        )
+        .where(
+            sa.func.coalesce(deliveries.c.mailbox_id, messages.c.mailbox_id) == mailboxes.c.id,
+            quarantine.c.resolved_at.is_(None),
+        ),
     }
     columns = [
         counted[name].scalar_subquery().label(name) if name in counted else mailboxes.c[name]

@@ -154,6 +154,8 @@ def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Seq
     )
     connection.execute(sa.update(judgements).where(judgements.c.message_id.in_(ids)).values(answer=""))
     _resolve_quarantine(connection, quarantine.c.message_id.in_(ids), now)
+    brought = sa.select(deliveries.c.id).where(deliveries.c.message_id.in_(ids))
+    _resolve_quarantine(connection, quarantine.c.delivery_id.in_(brought), now)  # it was too large to be read
     connection.execute(
         sa.update(messages)
         .where(messages.c.id.in_(ids))

@@ -15,6 +15,7 @@ from prefect.logging import disable_run_logger
 from pydantic import SecretStr
 
 from blocks import ImapMailbox, PasswordCredentials
+from store.intake import keep_batch
 from store.mailboxes import MailboxState, lease_mailbox, read_mailbox, release_lease
 from store.memory import Store
 from tasks.idling import WatchReport, is_news, watch_mailbox
@@ -151,17 +152,14 @@ def test_what_lies_there_comes_in_first_and_what_comes_later_wakes_it(watcher: W
 def test_mails_that_come_while_others_are_being_kept_do_not_wait_for_the_next(
     watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks import intake
-
-    keep = intake.keep_batch
     again = iter((True, True))
 
     def keep_and_deliver(*args: Any, **more: Any) -> int:
         if next(again, False):
             watcher.deliver()
-        return keep(*args, **more)
+        return keep_batch(*args, **more)
 
-    monkeypatch.setattr(intake, "keep_batch", keep_and_deliver)
+    monkeypatch.setattr("tasks.intake.keep_batch", keep_and_deliver)
     watcher.start()
     wait_until(lambda: watcher.is_idle)
     watcher.deliver()

@@ -57,6 +57,9 @@ def purposes(plan: Plan) -> list[Purpose]:
         (MAIL, JOINED, SURE, "appended", "reply"),
         (MAIL, JOINED, replace(SURE, confirms_solved=True), "confirmed", "confirmed"),
         (MAIL, replace(JOINED, participant=False, from_agent=True), SURE, "appended", "agent"),
+        (MAIL, replace(FACTS, too_large=True), SURE, "handed_over", "too-large"),
+        (MAIL, replace(JOINED, too_large=True), SURE, "appended", "too-large"),
+        (replace(MAIL, kind=Kind.LIST), replace(FACTS, too_large=True), None, "ignored", "list"),
         (MAIL, FACTS, replace(SURE, steering=True), "handed_over", "steering"),
         (replace(MAIL, kind=Kind.MACHINE), FACTS, SURE, "handed_over", "machine"),
         (MAIL, FACTS, replace(SURE, category="urgent"), "handed_over", "urgent"),
@@ -138,6 +141,30 @@ def test_a_draft_comes_with_an_acknowledgement_and_a_handover() -> None:
     plan = plan_for(judged=replace(SURE, category="technical"))
     assert purposes(plan) == [Purpose.ACKNOWLEDGEMENT, Purpose.HANDOVER, Purpose.DRAFT]
     assert [letter.draft for letter in plan.letters] == [False, False, True]
+
+
+@pytest.mark.parametrize("facts", [FACTS, JOINED])
+def test_the_writer_of_a_mail_too_large_is_told_so_and_the_team_too(facts: Facts) -> None:
+    plan = plan_for(facts=replace(facts, too_large=True))
+    assert [(one.purpose, one.template) for one in plan.letters] == [
+        (Purpose.ACKNOWLEDGEMENT, "too_large"),
+        (Purpose.HANDOVER, "handover"),
+    ]
+    assert plan.letters[0].recipients == ("ada@school.example",)
+    assert plan.ticket is not None
+
+
+@pytest.mark.parametrize(
+    ("mail", "facts"),
+    [
+        (replace(MAIL, kind=Kind.MACHINE), FACTS),
+        (replace(MAIL, date=NOW - timedelta(days=4)), FACTS),
+        (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 3)),
+        (MAIL, replace(FACTS, arrival=Arrival.BACKFILL)),
+    ],
+)
+def test_of_its_size_nobody_is_told_who_may_not_be_written_to(mail: Mail, facts: Facts) -> None:
+    assert purposes(plan_for(mail, replace(facts, too_large=True))) == [Purpose.HANDOVER]
 
 
 def test_a_pilot_school_goes_to_its_own_team_and_an_urgency_before_it() -> None:
