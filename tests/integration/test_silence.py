@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -43,7 +42,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def post(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
+def post(store: Store, monkeypatch: pytest.MonkeyPatch) -> Post:
     """A desk whose only mailbox is `support`."""
     mailbox_id, post = add_mailbox(store), Post(store, [])
     monkeypatch.setattr("tasks.silence.open_store", lambda: store)
@@ -51,7 +50,7 @@ def post(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Post]:
     monkeypatch.setattr("tasks.silence.open_block", lambda *_: (None, read_mailbox(store.engine, mailbox_id)))
     monkeypatch.setattr("tasks.silence.tell_trouble", post.tell)
     monkeypatch.setattr("tasks.silence.end_trouble", post.end)
-    yield post
+    return post
 
 
 def set_good(store: Store, ago: timedelta | None, since: timedelta = timedelta()) -> None:
