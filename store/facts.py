@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from desk.facts import Status, TicketFacts
 from desk.mail import Mail
 from store.engine import reading
+from store.intake import deliveries
 from store.messages import contacts, messages
 from store.tables import Letter, LetterRecipient, Mailbox, Participant, Ticket, table
 
@@ -76,13 +77,16 @@ def _find_named(connection: sa.Connection, references: Sequence[str]) -> TicketF
 def _find_overtaken(connection: sa.Connection, mail: Mail, thread: int) -> TicketFacts | None:
     """The ticket that a later mail of the same sender and thread has opened: it was decided before this one.
 
-    Another mail under this one's own Message-ID is no answer to it.
+    Another mail under this one's own Message-ID is no answer to it; but the head that was read of this very mail while
+    it was too large, and whose delivery is the whole mail's now, has opened its ticket.
     """
+    brought = sa.exists().where(deliveries.c.message_id == messages.c.id)
     query = (
         sa.select(messages.c.ticket_id)
         .join(contacts, contacts.c.id == messages.c.contact_id)
         .where(messages.c.conversation_id == thread, messages.c.ticket_id.is_not(None))
-        .where(contacts.c.address == mail.sender.address, messages.c.header_id != mail.message_id)
+        .where(contacts.c.address == mail.sender.address)
+        .where(sa.or_(messages.c.header_id != mail.message_id, ~brought))
     )
     found = connection.execute(query.order_by(messages.c.id.desc()).limit(1)).scalar()
     return None if found is None else _read_ticket(connection, tickets.c.id == found)
