@@ -94,6 +94,19 @@ def mailboxes(as_json: Json = False) -> None:
 
 
 @app.command()
+def sync(
+    names: Annotated[list[str] | None, typer.Argument(help="Mailboxes to visit now; none: all that are due.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run sync-inbox once, here and now, and tell what each mailbox gave; exit status 1 when one is not well."""
+    from flows.sync_inbox import sync_inbox
+
+    state = sync_inbox(mailboxes=names or [], return_state=True)
+    mailboxes(as_json)
+    raise typer.Exit(0 if state.is_completed() else 1)
+
+
+@app.command()
 def mails(as_json: Json = False) -> None:
     """What became of every mail, by id: verdict, reason, ticket."""
     from store.views import list_mails

@@ -72,6 +72,8 @@ def _append(position_before: int, written: int) -> PackEntry:
 
 
 def _sync_folder(path: Path) -> None:
+    if os.name == "nt":
+        return  # Windows opens no folder; NTFS journals the rename
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -27,11 +28,13 @@ from store.mailboxes import mailboxes
 from store.troubles import list_quarantine, replay_quarantined
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_table
+from tests.acceptance.command import make_command
 from tests.acceptance.scene import PASSWORD, House, Scene, open_scene
 from tests.acceptance.workers import change_policy
 from tests.stores import count_rows, look_up
 
 LIMIT = 1_000_000
+WRONG: dict[str, Any] = {"credentials": PasswordCredentials(user="contact", password=SecretStr("wrong"))}
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +67,7 @@ def read_letters(scene: Scene, to: str) -> list[EmailMessage]:
 def broken(scene: Scene) -> Iterator[str]:
     """`contact`, whose password is wrong."""
     known = ImapMailbox.load("contact")
-    change: dict[str, Any] = {"credentials": PasswordCredentials(user="contact", password=SecretStr("wrong"))}
-    known.model_copy(update=change).save("contact", overwrite=True)
+    known.model_copy(update=WRONG).save("contact", overwrite=True)
     yield "contact"
     save_mailboxes(scene.imap.port, PASSWORD)
 
@@ -133,6 +135,26 @@ def test_the_run_shows_each_mailbox_with_its_counts_its_lag_and_its_trouble(scen
     assert 0 <= well["lag s"] < 3600
     assert (ill["status"], ill["error"], ill["last good sync"]) == ("error", "auth", "")
     assert "Renew the password" in ill["remedy"]
+
+
+def test_a_run_from_cron_tells_what_each_mailbox_gave_and_fails_with_one_that_is_not_well(
+    scene: Scene, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    byreturn = make_command(capsys, monkeypatch)
+    scene.deliver([write_mail("one")])
+    said = byreturn("sync", "--json")
+    rows = {row["mailbox"]: row for row in json.loads(said.out)}
+    assert said.status == 0
+    assert {name: (row["status"], row["kept_last"]) for name, row in rows.items()} == {
+        "support": ("synced", 1),
+        "contact": ("synced", 0),
+    }
+    known = ImapMailbox.load("contact")
+    known.model_copy(update=WRONG).save("contact", overwrite=True)
+    said = byreturn("sync", "contact", "--json")
+    save_mailboxes(scene.imap.port, PASSWORD)
+    assert said.status == 1
+    assert {row["error"] for row in json.loads(said.out)} == {"", "auth"}
 
 
 # --- too large -------------------------------------------------------------------------------------------------------
