@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import ClassVar, Literal, Self
 
@@ -22,6 +22,7 @@ from blocks.presets import (
     fill_endpoint,
     make_context,
 )
+from blocks.wires import Opened, WireClient
 from desk.errors import BlockError, ConfigurationError
 
 CONNECT_SECONDS = 10.0
@@ -111,14 +112,13 @@ class ImapMailbox(DeskBlock):
         return tuple(dict.fromkeys(name for name in [*self.folders, self.drafts_folder, *extra] if name))
 
     @contextmanager
-    def connect(self, opened: Callable[[IMAPClient], None] = lambda _client: None) -> Iterator[IMAPClient]:
-        """A signed-in client, logged out at the end; for one thread. `opened` is shown it before it signs in.
+    def connect(self, opened: Opened = lambda _wire: None) -> Iterator[IMAPClient]:
+        """A signed-in client, logged out at the end; for one thread. `opened` is shown its socket before it speaks.
 
         Inside and out, errors of imaplib, ssl and sockets become SignInRefused, Throttled, NetworkTrouble,
         ProtocolTrouble or ConfigurationError, which name host and port and nothing else.
         """
-        client = self._open_client()
-        opened(client)
+        client = self._open_client(opened)
         try:
             with translate_talk(self.place, self.credentials.refusal):
                 self._sign_in(client)
@@ -144,12 +144,12 @@ class ImapMailbox(DeskBlock):
             counts = [f"{name}: {count_mails(client, name)}" for name in self.needed_folders]
         return Checked(True, f"{self.place} lets us in; mails in {', '.join(counts)}")
 
-    def _open_client(self) -> IMAPClient:
+    def _open_client(self, opened: Opened) -> IMAPClient:
         timeout = SocketTimeout(connect=min(CONNECT_SECONDS, self.timeout_seconds), read=self.timeout_seconds)
         encrypted = self.security == "tls"
         context = make_context() if encrypted else None
         with translate_opening(self.place):
-            client = IMAPClient(self.host, self.port, ssl=encrypted, ssl_context=context, timeout=timeout)
+            client = WireClient(opened, self.host, self.port, ssl=encrypted, ssl_context=context, timeout=timeout)
         client._imap.debug = 0  # IMAPClient sets 5: imaplib then reprs every literal for a log nobody reads
         client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else 44 ms a literal
         return client
@@ -168,15 +168,6 @@ def hang_up(client: IMAPClient) -> None:
     """Drop the connection without a word: after a failure a LOGOUT could wait for the time-out again."""
     with suppress(Exception):
         client.shutdown()
-
-
-def cut_off(client: IMAPClient) -> None:
-    """End the connection under another thread that waits for an answer: it reads the end of the stream at once.
-
-    To close it could wait for that very thread: reading holds the stream's lock.
-    """
-    with suppress(Exception):
-        client.socket().shutdown(socket.SHUT_RDWR)
 
 
 def say_goodbye(client: IMAPClient) -> None:

@@ -28,7 +28,7 @@ from store.intake import Batch, Oversized, RawMail
 from store.mailboxes import Cursor, Shown, open_cursor, register_mailbox
 from store.memory import Store
 from tasks.archives import FiledMail, count_mails, read_archive
-from tasks.fetching import BATCH_BYTES, BATCH_MAILS, Line, cut_head, fetch_mails, open_folder
+from tasks.fetching import BATCH_BYTES, BATCH_MAILS, Line, cut_head, fetch_mails, open_folder, search_uids
 from tasks.guard import guarded
 from tasks.intake import describe_account
 from tasks.keeping import keep_apart
@@ -106,7 +106,7 @@ def open_job(block: ImapMailbox, name: str, window: Window, replies: bool, dry_r
 
 def list_window(client: IMAPClient, folder: str, window: Window) -> list[int]:
     open_folder(client, folder)
-    return sorted(int(uid) for uid in client.search(window.search()))
+    return search_uids(client, *window.search())
 
 
 def backfill_folder(job: Job, client: IMAPClient, folder: str, uids: Sequence[int], progress: Progress) -> None:

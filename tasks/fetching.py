@@ -9,12 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 from imapclient import IMAPClient
+from imapclient.datetime_util import format_criteria_date
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 from imapclient.response_parser import parse_fetch_response
 
@@ -59,36 +60,46 @@ class Line:
     alone: bool = False
     asked: tuple[int, ...] = ()
     cursor: Cursor | None = None
-    early: dict[int, Facts] = field(default_factory=dict)
+    early: dict[int, dict[bytes, Any]] = field(default_factory=dict)
 
 
 def open_folder(client: IMAPClient, folder: str) -> Shown:
-    """EXAMINE. Raises ConfigurationError when the server has no such folder, in which case the session goes on."""
+    """EXAMINE. Raises ConfigurationError or ProtocolTrouble for a folder that can't be opened: the session goes on."""
     try:
         said = client.select_folder(folder, readonly=True)
     except IMAPClientAbortError:
         raise
     except IMAPClientError as failure:
         trouble = read_failure(failure, f"folder {folder}")
-        if isinstance(trouble, ConfigurationError):
+        if isinstance(trouble, ConfigurationError | ProtocolTrouble):
             raise trouble from None
         raise
-    return read_shown(said)
+    if not said.get(b"UIDVALIDITY"):
+        raise ProtocolTrouble(f"folder {folder} has no UIDVALIDITY")
+    return Shown(*(int(said.get(name, 0)) for name in (b"UIDVALIDITY", b"UIDNEXT", b"EXISTS", b"HIGHESTMODSEQ")))
 
 
-def read_shown(said: Facts) -> Shown:
-    return Shown(
-        int(said[b"UIDVALIDITY"]),
-        int(said.get(b"UIDNEXT", 0)),
-        int(said.get(b"EXISTS", 0)),
-        int(said.get(b"HIGHESTMODSEQ", 0)),
-    )
+def search_uids(client: IMAPClient, *criteria: str | date) -> list[int]:
+    """UIDs of an open folder, ascending, in however many lines they come (RFC 3501 §7.2.5; RFC 7162 adds a MODSEQ).
+
+    IMAPClient's own search takes one line only.
+    """
+    words = (one if isinstance(one, str) else format_criteria_date(one).decode() for one in criteria)
+    kind, data = client._imap.uid("SEARCH", *words)
+    if kind != "OK":
+        raise IMAPClientError(data[0].decode(errors="replace") if data and data[0] else "SEARCH")
+    lines = (line.partition(b"(")[0].split() for line in data if line)
+    return sorted({int(uid) for line in lines for uid in line})
 
 
 def find_new(client: IMAPClient, cursor: Cursor) -> list[int]:
-    """UIDs after the cursor, and holes whose next try has come. `n:*` answers the last UID even below n: filtered."""
-    found = client.search(["UID", f"{cursor.last_uid + 1}:*"])
-    return sorted({int(uid) for uid in found if uid > cursor.last_uid} | set(cursor.holes))
+    """UIDs after the cursor. `n:*` answers the last UID even below n: filtered."""
+    return [uid for uid in search_uids(client, "UID", f"{cursor.last_uid + 1}:*") if uid > cursor.last_uid]
+
+
+def find_due(client: IMAPClient, cursor: Cursor) -> list[int]:
+    """Holes whose next try has come, and which the server still names."""
+    return search_uids(client, "UID", join_uids(cursor.holes))
 
 
 def fetch_mails(line: Line, uids: Sequence[int]) -> Iterator[Batch]:
@@ -96,22 +107,39 @@ def fetch_mails(line: Line, uids: Sequence[int]) -> Iterator[Batch]:
 
     What the server named and then withholds is told as such; RFC822.SIZE is a hint that only bounds a batch.
     """
-    groups = form_groups(uids, size_large(line.client, uids), line)
+    groups = form_groups(uids, size_large(line, uids), line)
     for group, found in stream_bodies(line, groups):
         yield make_batch(group, found, fetch_heads(line, group), line.limit)
 
 
-def size_large(client: IMAPClient, uids: Sequence[int]) -> dict[int, int]:
-    """Sizes in bytes of those that are not small."""
-    if not uids:
+def size_large(line: Line, uids: Sequence[int]) -> dict[int, int]:
+    """Sizes in bytes of those that are not small. One that the server can't tell may fill a batch alone.
+
+    None where mails are asked for alone: asking for a size may be what breaks the connection.
+    """
+    if not uids or line.alone:
         return {}
-    named = client.search(["UID", f"{uids[0]}:{uids[-1]}", "LARGER", SMALL_BYTES])
-    wanted = sorted(set(uids).intersection(map(int, named)))
-    sizes: dict[int, int] = {}
+    named = search_uids(line.client, "UID", f"{uids[0]}:{uids[-1]}", "LARGER", str(SMALL_BYTES))
+    wanted = sorted(set(uids).intersection(named))
+    sizes = dict.fromkeys(wanted, BATCH_BYTES)
     for start in range(0, len(wanted), LISTED):
-        listed = client.fetch(wanted[start : start + LISTED], ["RFC822.SIZE"])
-        sizes |= {int(uid): int(facts.get(b"RFC822.SIZE", 0)) for uid, facts in listed.items()}
+        line.asked = tuple(wanted[start : start + LISTED])
+        sizes |= ask_sizes(line.client, line.asked)
+    line.asked = ()
     return sizes
+
+
+def ask_sizes(client: IMAPClient, uids: Sequence[int]) -> dict[int, int]:
+    """What the server says of them; nothing when it can't, which is no reason not to fetch them."""
+    try:
+        listed = client.fetch(uids, ["RFC822.SIZE"])
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError as failure:
+        if not isinstance(read_failure(failure, ""), ProtocolTrouble):
+            raise
+        return {}
+    return {int(uid): int(facts[b"RFC822.SIZE"]) for uid, facts in listed.items() if b"RFC822.SIZE" in facts}
 
 
 def form_groups(uids: Sequence[int], sizes: Mapping[int, int], line: Line) -> Iterator[Group]:
@@ -160,7 +188,8 @@ def _receive(line: Line, waiting: deque[tuple[Group, bytes]]) -> tuple[Group, di
     """A server may answer two commands at once: what came before its command ended waits for its turn."""
     group, tag = waiting.popleft()
     line.asked = group.uids
-    line.early |= read_fetch(line.client, tag, alone=len(group.uids) == 1)
+    for uid, facts in read_fetch(line.client, tag, alone=len(group.uids) == 1).items():
+        line.early.setdefault(uid, {}).update(facts)
     line.asked = ()
     return group, {uid: line.early.pop(uid) for uid in group.uids if uid in line.early}
 
@@ -249,7 +278,7 @@ class _Ended:
     error: BaseException | None = None
 
 
-def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
+def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items, the next one made in a thread of its own while the last is worked on. Errors come in their turn.
 
     When the reader stops early the thread ends at its next item; it never waits for the network longer than `items`.

@@ -25,7 +25,7 @@ from store.mailboxes import MailboxState, lease_mailbox, open_cursor, read_mailb
 from store.memory import Store
 from tasks.fetching import open_folder
 from tasks.guard import guarded
-from tasks.intake import announce_mail, is_due, open_block, refuse_visit, stamp_block, visit_mailbox
+from tasks.intake import announce_mail, is_due, open_block, refuse_visit, visit_mailbox
 from tasks.opening import open_store
 
 ANEW = timedelta(minutes=5)  # IDLE is ended and begun again: routers forget silent connections sooner than servers do
@@ -122,9 +122,7 @@ def keep_watch(watch: Watch) -> None:
 
 def wait_rest(watch: Watch) -> None:
     """A server that refused us is not asked again before its time."""
-    while (state := watch.state).status == "error" and not is_due(
-        state, stamp_block(watch.store, watch.block), datetime.now(UTC)
-    ):
+    while (state := watch.state).status == "error" and not is_due(watch.store, watch.block, state, datetime.now(UTC)):
         watch.wait(GLANCE)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Generator
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from blocks.base import load_block
 from desk.errors import ByreturnError, ClaimLost, ConfigurationError, NetworkTrouble, ProtocolTrouble
 from desk.policy import Policy
 from desk.visits import Next, Pace, plan_visit
+from store.audit import fill_holes
 from store.intake import Batch, keep_batch
 from store.mailboxes import (
     Account,
@@ -44,7 +45,7 @@ from store.mailboxes import (
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
 from tasks.expiry import watch_secret
-from tasks.fetching import Line, fetch_mails, find_new, open_folder, read_ahead
+from tasks.fetching import Line, fetch_mails, find_due, find_new, open_folder, read_ahead
 from tasks.guard import clean_error, guarded
 from tasks.opening import open_policy, open_store
 from tasks.tending import LEASE, Tender
@@ -78,13 +79,13 @@ class SyncReport:
 
 @dataclass(slots=True)
 class Tally:
-    """What a visit brought so far; `missing` are folders that the server does not have, with the remedy."""
+    """What a visit brought so far; `closed` tells of folders that can't be opened."""
 
     kept: int = 0
     withheld: int = 0
     too_large: int = 0
     lag: timedelta | None = None
-    missing: list[ConfigurationError] = field(default_factory=list)
+    closed: list[ByreturnError] = field(default_factory=list)
 
     def add(self, batch: Batch, kept: int, lag: timedelta | None) -> None:
         self.kept += kept
@@ -130,7 +131,7 @@ def sync_mailbox(name: str, force: bool = False) -> SyncReport:
         return report
     if state is None:
         return SyncReport(name, "disabled")
-    if not (force or is_due(state, stamp_block(store, block), datetime.now(UTC))):
+    if not (force or is_due(store, block, state, datetime.now(UTC))):
         return leave_alone(state, "not due")
     return visit_mailbox(store, block, state)
 
@@ -141,10 +142,11 @@ def leave_alone(state: MailboxState, why: str) -> SyncReport:
     return SyncReport(state.name, why, error_code=state.error_code if down else "", remedy=state.remedy if down else "")
 
 
-def is_due(state: MailboxState, stamp: str, now: datetime) -> bool:
+def is_due(store: Store, block: ImapMailbox, state: MailboxState, now: datetime) -> bool:
     """A mailbox at rest is due as soon as somebody has changed how we connect to it."""
-    changed = state.status == "error" and stamp != state.stamp
-    return changed or state.next_due_at is None or state.next_due_at <= now
+    if state.next_due_at is None or state.next_due_at <= now:
+        return True
+    return state.status == "error" and state.stamp != stamp_block(store, block)
 
 
 def visit_mailbox(
@@ -204,8 +206,8 @@ def stamp_saved(store: Store, report: SyncReport) -> str:
 
 def stamp_block(store: Store, block: ImapMailbox) -> str:
     """Keyed digest of all that the connection depends on, the secret included: it tells a change and nothing else."""
-    said = block.model_dump(mode="json", context={"include_secrets": True})
-    wanted = {name: said[name] for name in ("host", "port", "security", "credentials", "folders")}
+    secret = block.credentials.model_dump(mode="json", context={"include_secrets": True})
+    wanted = [block.host, block.port, block.security, block.folders, secret]
     return store.keys.bury("mailbox\0" + json.dumps(wanted, sort_keys=True, default=str))[1]
 
 
@@ -258,8 +260,8 @@ def fetch_mailbox(
 def report_visit(name: str, tally: Tally, folders: int) -> SyncReport:
     """Synced when every folder gave all it named."""
     report = SyncReport(name, "synced", tally.kept, tally.withheld, tally.too_large, lag=tally.lag)
-    if tally.missing:
-        fault, status = tally.missing[0], "error" if len(tally.missing) == folders else "partial"
+    if tally.closed:
+        fault, status = tally.closed[0], "error" if len(tally.closed) == folders else "partial"
         return replace(report, status=status, error_code=fault.code, remedy=f"{fault.detail}. {fault.remedy}")
     if tally.withheld:
         return replace(report, status="partial", error_code=HOLES, remedy=NAMED)
@@ -315,13 +317,13 @@ def fetch_session(caller: Caller, tender: Tender, tally: Tally, alone: bool) -> 
 
 def fetch_over(caller: Caller, tender: Tender, client: IMAPClient, tally: Tally) -> None:
     """The same over a connection that is open. Raises as it breaks."""
-    tender.watch(client)
+    tender.watch(client.socket())
     with translate_talk(caller.block.place):
         fetch_folders(caller, Line(client, caller.policy.limits.mail_bytes), tally)
 
 
 def fetch_folders(caller: Caller, line: Line, tally: Tally) -> None:
-    tally.missing.clear()
+    tally.closed.clear()
     for folder in caller.block.folders:
         fetch_folder(caller, line, folder, tally)
 
@@ -332,11 +334,11 @@ def pass_mail(caller: Caller, broken: Broken, tally: Tally) -> None:
 
 
 def fetch_folder(caller: Caller, line: Line, folder: str, tally: Tally) -> None:
-    """One folder to its end. A folder that the server does not have holds up no other."""
+    """One folder to its end. A folder that can't be opened holds up no other."""
     try:
         shown = open_folder(line.client, folder)
-    except ConfigurationError as fault:
-        tally.missing.append(fault)
+    except (ConfigurationError, ProtocolTrouble) as fault:
+        tally.closed.append(fault)
         return
     line.cursor = open_cursor(caller.store.engine, caller.mailbox_id, folder, shown, datetime.now(UTC))
     if not shown.is_unchanged(line.cursor.shown) or line.cursor.holes:
@@ -344,16 +346,28 @@ def fetch_folder(caller: Caller, line: Line, folder: str, tally: Tally) -> None:
 
 
 def search_folder(caller: Caller, line: Line, cursor: Cursor, shown: Shown, tally: Tally) -> None:
-    """Fetch and keep what an open folder has beyond the cursor; the next batch is on its way while one is kept."""
-    with closing(fetch_new(line, cursor)) as batches:
+    """Fetch and keep what an open folder has beyond the cursor, then the holes that are due: they hold up nothing.
+
+    A server that has given out higher UIDs than it names may name one late: then the next visit searches again.
+    """
+    fresh = find_new(line.client, cursor)
+    fetch_kept(caller, line, cursor, fresh, tally)
+    if cursor.holes:
+        due = find_due(line.client, cursor)
+        fill_holes(caller.store, cursor, [uid for uid in cursor.holes if uid not in due])  # deleted meanwhile
+        fetch_kept(caller, line, cursor, due, tally)
+    complete = shown.uidnext <= max([cursor.last_uid, *fresh[-1:]]) + 1
+    seen = shown if complete else replace(shown, uidnext=0)
+    remember_folder(caller.store.engine, cursor, seen, datetime.now(UTC))
+
+
+def fetch_kept(caller: Caller, line: Line, cursor: Cursor, uids: Sequence[int], tally: Tally) -> None:
+    """The next batch is on its way while one is kept."""
+    if not uids:
+        return
+    with closing(read_ahead(fetch_mails(line, uids))) as batches:
         for batch in batches:
             keep_new(caller, cursor, batch, tally)
-    remember_folder(caller.store.engine, cursor, shown, datetime.now(UTC))
-
-
-def fetch_new(line: Line, cursor: Cursor) -> Generator[Batch, None, None]:
-    named = find_new(line.client, cursor)
-    yield from read_ahead(fetch_mails(line, named)) if named else ()
 
 
 def keep_new(caller: Caller, cursor: Cursor, batch: Batch, tally: Tally) -> None:

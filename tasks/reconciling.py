@@ -20,7 +20,7 @@ from store.audit import fill_holes, read_books
 from store.mailboxes import Cursor, open_cursor, register_mailbox
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
-from tasks.fetching import Line, fetch_mails, open_folder
+from tasks.fetching import Line, fetch_mails, open_folder, search_uids
 from tasks.guard import clean_error, guarded
 from tasks.intake import describe_account
 from tasks.keeping import keep_apart
@@ -69,7 +69,7 @@ def reconcile_mailbox(name: str) -> tuple[FolderAudit, ...]:
 def audit_folder(store: Store, client: IMAPClient, mailbox_id: int, name: str, folder: str) -> FolderAudit:
     """The server's list is made before the books are read: what comes in meanwhile is no gap."""
     shown = open_folder(client, folder)
-    server = frozenset(int(uid) for uid in client.search("ALL"))
+    server = frozenset(search_uids(client, "ALL"))
     cursor = open_cursor(store.engine, mailbox_id, folder, shown, datetime.now(UTC))
     gaps = find_gaps(server, read_books(store, mailbox_id, cursor))
     fill_holes(store, cursor, gaps.filled)

@@ -5,14 +5,13 @@ A server that sends one byte now and then keeps every read within its time-out; 
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Self
 
-from imapclient import IMAPClient
-
-from blocks.imap import cut_off
+from blocks.wires import cut_off
 
 LEASE = timedelta(minutes=2)  # of a worker that died; a living one renews it
 RENEWALS = 4  # in the time of a lease
@@ -26,7 +25,7 @@ class Tender:
         self.why: Literal["", "late", "lost"] = ""
         self.ends_at = datetime.now(UTC) + limit
         self._renew, self._lease = renew, lease
-        self._client: IMAPClient | None = None
+        self._wire: socket.socket | None = None
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tend, name="tend", daemon=True)
 
@@ -42,17 +41,17 @@ class Tender:
     def is_late(self) -> bool:
         return datetime.now(UTC) >= self.ends_at
 
-    def watch(self, client: IMAPClient) -> None:
+    def watch(self, wire: socket.socket) -> None:
         """From now on it is this connection that is cut off."""
-        self._client = client
+        self._wire = wire
         if self.why:
-            cut_off(client)
+            cut_off(wire)
 
     def _tend(self) -> None:
         while not self.why and not self._done.wait(self._pause().total_seconds()):
             self.why = self._find_fault()
-        if self.why and self._client is not None:
-            cut_off(self._client)
+        if self.why and self._wire is not None:
+            cut_off(self._wire)
 
     def _pause(self) -> timedelta:
         return max(min(self._lease / RENEWALS, self.ends_at - datetime.now(UTC)), LEAST_PAUSE)

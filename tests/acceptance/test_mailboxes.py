@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from prefect.client.schemas.objects import State
 from pydantic import SecretStr
 
-from blocks import ImapMailbox, PasswordCredentials
+from blocks import ImapMailbox, PasswordCredentials, load_block
 from demo.house import MAILBOXES, save_mailboxes
 from demo.servers import open_mailbox
 from flows.check_mailboxes import check_mailboxes
@@ -60,13 +60,13 @@ def write_mail(name: str, size_bytes: int = 0) -> bytes:
 
 def read_letters(scene: Scene, to: str) -> list[EmailMessage]:
     raws = [one.raw for one in scene.sink.accepted if to in one.recipients]
-    return [email.message_from_bytes(raw, policy=email.policy.default) for raw in raws]  # type: ignore[misc]  # by policy
+    return [email.message_from_bytes(raw, policy=email.policy.default) for raw in raws]
 
 
 @pytest.fixture
 def broken(scene: Scene) -> Iterator[str]:
     """`contact`, whose password is wrong."""
-    known = ImapMailbox.load("contact")
+    known = load_block(ImapMailbox, "contact")
     known.model_copy(update=WRONG).save("contact", overwrite=True)
     yield "contact"
     save_mailboxes(scene.imap.port, PASSWORD)
@@ -149,7 +149,7 @@ def test_a_run_from_cron_tells_what_each_mailbox_gave_and_fails_with_one_that_is
         "support": ("synced", 1),
         "contact": ("synced", 0),
     }
-    known = ImapMailbox.load("contact")
+    known = load_block(ImapMailbox, "contact")
     known.model_copy(update=WRONG).save("contact", overwrite=True)
     said = byreturn("sync", "contact", "--json")
     save_mailboxes(scene.imap.port, PASSWORD)

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from imapclient import IMAPClient
 from prefect.logging import disable_run_logger
 
 from blocks import ImapMailbox
@@ -24,6 +23,7 @@ from store.intake import deliveries, quarantine
 from store.mailboxes import lease_mailbox, list_mailboxes
 from store.memory import Store
 from store.retention import forget_strays
+from tasks.fetching import read_fetch
 from tasks.intake import sync_mailbox
 from tasks.reconciling import FolderAudit, reconcile_mailbox
 from tests.acceptance.again import empty_desk
@@ -115,13 +115,11 @@ def save_values(block: ImapMailbox, name: str, values: dict[str, Any]) -> None:
 def withheld(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     """UIDs that the server names and does not hand out, as Microsoft's does."""
     held: set[int] = set()
-    fetch = IMAPClient.fetch
 
-    def fetch_others(self: IMAPClient, messages: Any, data: Any, modifiers: Any = None) -> Any:
-        found = fetch(self, messages, data, modifiers)
-        return {uid: parts for uid, parts in found.items() if uid not in held}
+    def read_others(*given: Any, **named: Any) -> Any:
+        return {uid: parts for uid, parts in read_fetch(*given, **named).items() if uid not in held}
 
-    monkeypatch.setattr(IMAPClient, "fetch", fetch_others)
+    monkeypatch.setattr("tasks.fetching.read_fetch", read_others)
     return held
 
 

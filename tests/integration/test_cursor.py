@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,6 +60,9 @@ class Server:
         self.mails[self.uidnext] = f"Message-ID: <{self.written}@x>\r\n\r\nmail {self.written}\r\n".encode()
         self.uidnext += 1
 
+    def socket(self) -> None:
+        """Nothing to be cut off."""
+
     def renumber(self) -> None:
         """A mailbox that was made anew, its UIDs beginning again (RFC 3501 §2.3.1.1)."""
         self.uidvalidity += 1
@@ -73,11 +76,12 @@ class Server:
         said = {b"UIDVALIDITY": self.uidvalidity, b"EXISTS": len(self.mails)}
         return said | ({b"UIDNEXT": self.uidnext} if self.says_uidnext else {})
 
-    def search(self, criteria: Sequence[Any]) -> list[int]:
+    def search(self, *criteria: str) -> list[int]:
         if "LARGER" in criteria:
             return []
-        first = int(criteria[1].split(":")[0])
-        found = [uid for uid in self.mails if uid >= first]
+        if not criteria[1].endswith(":*"):
+            return [uid for uid in read_set(criteria[1]) if uid in self.mails]
+        found = [uid for uid in self.mails if uid >= int(criteria[1][:-2])]
         return found or sorted(self.mails)[-1:]  # `n:*` names the last one, however high n is
 
     def send_fetch(self, uids: list[int]) -> bytes:
@@ -92,6 +96,13 @@ class Server:
                 raise IMAPClientAbortError("socket error: EOF")
         shown = [uid for uid in self.asked[tag] if uid in self.mails and uid not in self.withheld]
         return {uid: {b"INTERNALDATE": datetime.now(), b"BODY[]": self.mails[uid]} for uid in shown}  # noqa: DTZ005 - IMAPClient gives it naive
+
+
+def read_set(text: str) -> Iterator[int]:
+    """UIDs of a sequence set (RFC 3501 §9)."""
+    for part in text.split(","):
+        first, _, last = part.partition(":")
+        yield from range(int(first), int(last or first) + 1)
 
 
 class Visits(RuleBasedStateMachine):
@@ -109,6 +120,7 @@ class Visits(RuleBasedStateMachine):
         self.server = Server()
         self.shown: dict[tuple[int, int], bytes] = {}  # by UIDVALIDITY and UID, everything there ever was
         for name, other in (
+            ("tasks.fetching.search_uids", lambda _client, *criteria: self.server.search(*criteria)),
             ("tasks.fetching.send_fetch", lambda _client, uids: self.server.send_fetch(uids)),
             ("tasks.fetching.read_fetch", lambda _client, tag, **_more: self.server.read_fetch(tag)),
             ("tasks.fetching.BATCH_MAILS", 2),

@@ -210,11 +210,6 @@ def test_a_header_is_withheld_too(desk: Desk, small: None) -> None:
     assert (desk.sync().too_large, desk.holes) == (1, [])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a hole is asked for for ever: nobody looks whether its mail is still there",
-)
 def test_a_withheld_mail_that_is_deleted_is_a_hole_no_more(desk: Desk) -> None:
     desk.imap.behave(Quirks(withhold={3}))
     desk.sync()
@@ -223,9 +218,6 @@ def test_a_withheld_mail_that_is_deleted_is_a_hole_no_more(desk: Desk) -> None:
     assert (desk.sync().status, desk.holes) == ("synced", [])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a folder that is as before is not searched, though UIDNEXT is beyond all that was named"
-)
 def test_a_mail_that_search_names_late_comes_late(desk: Desk) -> None:
     desk.imap.behave(Quirks(unnamed={5}))
     assert desk.sync().kept == 2
@@ -265,9 +257,6 @@ def test_answers_may_come_in_any_order_with_anything_between(
     assert look_up(desk.store, "delivery", "received_at", uid=7) == [arrived]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="flags that are told by number take the place of a mail that came early"
-)
 @pytest.mark.usefixtures("singly")
 def test_flags_told_while_two_commands_are_answered_at_once_cost_no_mail(desk: Desk) -> None:
     desk.imap.behave(Quirks(mingled=True, between=("* 3 FETCH (FLAGS (\\Seen))",)))
@@ -361,9 +350,6 @@ def test_many_mails_that_break_the_connection_are_passed_visit_by_visit(desk: De
     assert (desk.has_all, desk.holes) == (True, [])
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="holes are asked for before new mail, and a visit passes a few only"
-)
 def test_new_mail_does_not_wait_for_holes_that_break_the_connection(desk: Desk) -> None:
     bad = range(11, 31)
     for uid in bad:
@@ -377,9 +363,6 @@ def test_new_mail_does_not_wait_for_holes_that_break_the_connection(desk: Desk) 
     assert desk.uids == [*UIDS, 31]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="sizes are asked for before any mail, and a refusal ends the visit"
-)
 @pytest.mark.parametrize("turn", [cut("RFC822.SIZE"), refuse("RFC822.SIZE", "NO Server error")])
 def test_a_size_that_the_server_cannot_tell_holds_up_nothing(desk: Desk, turn: Turn) -> None:
     desk.imap.deliver(write_mail("large", 3 * fetching.SMALL_BYTES))
@@ -398,7 +381,6 @@ def test_a_header_that_breaks_the_connection_is_a_hole(desk: Desk, turn: Turn) -
     assert (desk.sync().error_code, desk.uids, desk.holes) == ("withheld", list(UIDS), [4])
 
 
-@pytest.mark.xfail(strict=True, raises=AssertionError, reason="only a folder that is missing is passed over")
 @pytest.mark.parametrize("text", ["NO [NOPERM] Access denied", "NO [SERVERBUG] Internal error occurred"])
 def test_a_folder_that_cannot_be_opened_holds_up_no_other(desk: Desk, text: str) -> None:
     play(desk, refuse('EXAMINE "Gone"', text))
@@ -562,13 +544,8 @@ def test_a_silence_at_the_end_is_no_trouble(desk: Desk) -> None:
     assert desk.sync().status == "synced"
 
 
-STALLED = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="nobody ends a connection before its greeting is read"
-)
-
-
 @pytest.mark.parametrize("turn", [
-    pytest.param(drip("GREETING"), marks=STALLED), drip("LOGIN"), drip("EXAMINE"), drip("SEARCH"), drip(BODY),
+    drip("GREETING"), drip("LOGIN"), drip("EXAMINE"), drip("SEARCH"), drip(BODY),
     drip(BODY, uid=3, into=10), drip(BODY, uid=5),
 ])  # fmt: skip
 def test_a_server_that_drips_is_left_when_the_visit_has_lasted_long_enough(
@@ -677,11 +654,6 @@ def test_a_folder_that_is_numbered_anew_with_lower_uids_hides_none(desk: Desk) -
     assert look_up(desk.store, "delivery", "uid", uidvalidity=8) == [1, 2, 3]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a folder without UIDVALIDITY is an incident, not a trouble with its remedy",
-)
 def test_a_folder_without_uidvalidity_is_told_of(desk: Desk) -> None:
     desk.imap.behave(Quirks(unsaid={"UIDVALIDITY"}))
     assert desk.sync().error_code == "protocol"
@@ -708,9 +680,6 @@ def test_ten_thousand_mails_come_once_though_the_connection_breaks(desk: Desk, t
     assert max(map(len, desk.imap.commands)) < 8_000  # RFC 2683 §3.2.1.5: servers take lines of 8000 octets at least
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="IMAPClient takes one SEARCH line only: the visit ends as an incident"
-)
 def test_a_search_may_be_answered_in_several_lines(desk: Desk) -> None:
     desk.imap.behave(Quirks(listed=2))
     assert desk.sync().status == "synced"
