@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from store.after import filings
 from store.engine import pass_over, reading, writing
 from store.facts import letters
 from store.intake import deliveries
 from store.memory import Store
-from store.outcomes import filings
 
 
 @dataclass(frozen=True, slots=True)

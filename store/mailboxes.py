@@ -133,11 +133,13 @@ def register_mailbox(engine: sa.Engine, account: Account, now: datetime | None =
     with writing(engine) as connection:
         this = mailboxes.c.block_id == account.block_id
         row = connection.execute(sa.select(mailboxes.c.id).where(this)).scalar()
-        _refuse_double(connection, values["host"], account.user, row or 0)
+        _refuse_double(connection, values["host"], account)
         if row is not None:
             connection.execute(sa.update(mailboxes).where(mailboxes.c.id == row).values(**values))
             return int(row)
         made = insert_once(connection, mailboxes, {**_start_state(now or datetime.now(UTC)), **values})
+        if made is None:  # another worker has met it at this very moment
+            made = connection.execute(sa.select(mailboxes.c.id).where(this)).scalar()
     if made is None:
         raise ConfigurationError(f"mailbox {account.name} is registered under another block")
     return made
@@ -149,9 +151,10 @@ def _start_state(now: datetime) -> dict[str, object]:
     return {**words, **counts, "status": "never", "slowness": 1, "since": now}
 
 
-def _refuse_double(connection: sa.Connection, host: str, user: str, own: int) -> None:
+def _refuse_double(connection: sa.Connection, host: str, account: Account) -> None:
+    same = sa.and_(mailboxes.c.host == host, mailboxes.c.user == account.user)
     other = connection.execute(
-        sa.select(mailboxes.c.name).where(mailboxes.c.host == host, mailboxes.c.user == user, mailboxes.c.id != own)
+        sa.select(mailboxes.c.name).where(same, mailboxes.c.block_id != account.block_id)
     ).scalar()
     if other is not None:
         raise ConfigurationError(

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from desk.mail import Mail
+from store.after import queue_late
 from store.aside import set_aside
 from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
 from store.intake import Claimed, deliveries
@@ -92,10 +93,10 @@ def _save_living(connection: sa.Connection, living: Sequence[ReadMail]) -> int:
     grouped = _group_conversations(connection, living)
     people = _know_contacts(connection, living)
     ordered = sorted(living, key=lambda each: each.mail.fingerprint)
-    return sum(
-        _save_one(connection, one, _describe(one, grouped[one.place.id], people.get(one.mail.sender.address)))
-        for one in ordered
-    )
+    rows = [_describe(one, grouped[one.place.id], people.get(one.mail.sender.address)) for one in ordered]
+    known = [one.place.id for one, row in zip(ordered, rows, strict=True) if not _save_one(connection, one, row)]
+    queue_late(connection, known)
+    return len(living) - len(known)
 
 
 def _save_one(connection: sa.Connection, read: ReadMail, row: dict[str, object]) -> bool:

@@ -12,10 +12,9 @@ from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
-from store.backfill import NO_SERVER
+from store.after import queue_filings
 from store.engine import changed, insert_new, insert_once, writing
-from store.facts import letters, mailboxes, participants, recipients, tickets
-from store.intake import deliveries
+from store.facts import letters, participants, recipients, tickets
 from store.memory import Store
 from store.messages import Waiting, hash_ref, hold_claim, messages, refs
 from store.tables import Decision, Event, Filing, Judgement, TicketOrigin, table
@@ -67,7 +66,7 @@ def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, c
         ticket_id = _apply_ticket(connection, waiting, outcome, now)
         for letter in outcome.letters:
             _queue_letter(connection, waiting, letter, ticket_id, decision_id, now)
-        _queue_filings(connection, waiting, outcome.plan)
+        queue_filings(connection, waiting.id, outcome.plan.folder)
         if outcome.plan.bounced_letter is not None:
             _mark_bounced(connection, outcome.plan.bounced_letter)
 
@@ -281,25 +280,6 @@ def keep_letter(
             ],
         )
     return letter_id
-
-
-def _queue_filings(connection: sa.Connection, waiting: Waiting, plan: Plan) -> None:
-    """Each delivery goes to the verdict's folder, or gets its mailbox's after-intake action, or is left alone.
-
-    What came out of a file lies in no mailbox: there is nothing to move or mark.
-    """
-    found = (
-        sa.select(deliveries.c.id, deliveries.c.mailbox_id, mailboxes.c.after_intake)
-        .join(mailboxes, mailboxes.c.id == deliveries.c.mailbox_id)
-        .where(deliveries.c.message_id == waiting.id, deliveries.c.uidvalidity != NO_SERVER)
-    )
-    rows = [
-        {"mailbox_id": row.mailbox_id, "action": "move" if plan.folder else "after_intake", "delivery_id": row.id,
-         "folder": plan.folder, "state": "open", "attempts": 0, "claimed_by": ""}
-        for row in connection.execute(found)
-        if plan.folder or row.after_intake != "keep"
-    ]  # fmt: skip
-    insert_new(connection, filings, rows)
 
 
 def _mark_bounced(connection: sa.Connection, letter_id: int) -> None:

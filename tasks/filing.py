@@ -118,7 +118,10 @@ def lay_draft(client: IMAPClient, folder: str, one: ToFile) -> None:
 
 
 def move_mail(client: IMAPClient, one: ToFile, folder: str) -> None:
-    """MOVE (RFC 6851), or COPY and EXPUNGE where the server has none; a mail that left already is left alone."""
+    """MOVE (RFC 6851), or COPY and EXPUNGE where the server has none; a mail that left already is left alone.
+
+    After a crash between COPY and EXPUNGE the copy is found by its Message-ID; a mail without one is copied again.
+    """
     if folder == one.source_folder or not _is_there(client, one):
         return
     if not client.folder_exists(folder):
@@ -126,9 +129,34 @@ def move_mail(client: IMAPClient, one: ToFile, folder: str) -> None:
     if client.has_capability("MOVE"):
         client.move([one.uid], folder)
         return
-    client.copy([one.uid], folder)
+    if not _is_copied(client, one, folder):
+        client.copy([one.uid], folder)
     client.delete_messages([one.uid])
     client.uid_expunge([one.uid])
+
+
+def _is_copied(client: IMAPClient, one: ToFile, folder: str) -> bool:
+    """Whether the folder has the very same mail: another one may bear its Message-ID, and must not stand in for it."""
+    header_id = _read_id(client, one.uid)
+    if not header_id:
+        return False
+    client.select_folder(folder, readonly=True)
+    there = _read_bodies(client, client.search(["HEADER", "Message-ID", header_id]))
+    client.select_folder(one.source_folder)
+    return bool(there) and _read_bodies(client, [one.uid])[0] in there
+
+
+def _read_id(client: IMAPClient, uid: int) -> str:
+    """The Message-ID, empty where there is none that can be searched for."""
+    said = client.fetch([uid], ["BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)]"])[uid]
+    line: bytes = next((value for key, value in said.items() if key.startswith(b"BODY[")), None) or b""
+    header_id = b" ".join(line.partition(b":")[2].split())
+    return header_id.decode() if header_id.isascii() else ""
+
+
+def _read_bodies(client: IMAPClient, uids: Sequence[int]) -> list[bytes]:
+    found = client.fetch(uids, ["BODY.PEEK[]"]) if uids else {}
+    return [facts[b"BODY[]"] for facts in found.values()]
 
 
 def flag_mail(client: IMAPClient, one: ToFile, flag: bytes) -> None:

@@ -177,6 +177,9 @@ def refuse_visit(store: Store, block: ImapMailbox, state: MailboxState, trouble:
 
 
 def end_visit(store: Store, block: ImapMailbox, state: MailboxState, token: str, report: SyncReport) -> SyncReport:
+    """A mailbox that another worker has taken over meanwhile is that one's to tell of."""
+    if report.error_code == ClaimLost.code:
+        return replace(report, status="busy", error_code="", remedy="")
     now = datetime.now(UTC)
     end_sync(store.engine, state.id, token, now, close_visit(state, report, stamp_saved(store, report), now))
     report_trouble(store, report)

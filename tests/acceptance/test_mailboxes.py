@@ -24,6 +24,7 @@ from flows.mailbox_watchdog import mailbox_watchdog
 from flows.sync_inbox import sync_inbox
 from flows.watch_inbox import watch_inbox
 from store.engine import writing
+from store.intake import keep_batch
 from store.mailboxes import mailboxes
 from store.troubles import list_quarantine, replay_quarantined
 from tests.acceptance.again import empty_desk
@@ -155,6 +156,21 @@ def test_a_run_from_cron_tells_what_each_mailbox_gave_and_fails_with_one_that_is
     save_mailboxes(scene.imap.port, PASSWORD)
     assert said.status == 1
     assert {row["error"] for row in json.loads(said.out)} == {"", "auth"}
+
+
+def test_the_operator_does_not_hear_of_a_mailbox_that_another_worker_took_over(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(*given: Any, **named: Any) -> int:
+        with writing(scene.store.engine) as connection:
+            until = datetime.now(UTC) + timedelta(minutes=2)
+            connection.execute(sa.update(mailboxes).values(lease_token="other", lease_until=until))
+        return keep_batch(*given, **named)
+
+    monkeypatch.setattr("tasks.intake.keep_batch", lose)
+    scene.deliver([write_mail("one")])
+    assert scene.sync().is_completed()
+    assert (scene.hook.posts, count_rows(scene.store, "delivery")) == ([], 0)
 
 
 # --- too large -------------------------------------------------------------------------------------------------------

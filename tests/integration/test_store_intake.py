@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -325,6 +326,13 @@ def test_what_the_server_said_is_kept_once_the_folder_was_searched_to_its_end(st
 
 
 # --- accounts ---
+
+
+def test_two_workers_that_meet_a_new_mailbox_at_once_get_the_same_row(store: Store) -> None:
+    for number in range(20):
+        account = replace(ACCOUNT, block_id=f"b{number}", name=f"n{number}", user=f"u{number}")
+        one, two = run_together(*[partial(register_mailbox, store.engine, account)] * 2)
+        assert one == two
 
 
 def test_a_mailbox_that_is_registered_again_is_the_same_and_changes(store: Store) -> None:
