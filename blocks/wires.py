@@ -18,24 +18,26 @@ from imapclient.tls import IMAP4_TLS
 Opened = Callable[[socket.socket], None]
 
 
-class PlainWire(IMAP4WithTimeout):  # type: ignore[misc]  # IMAPClient brings no types
+class Wire:
+    """What both kinds of connection add to imaplib's."""
+
+    sock: socket.socket
+
     def __init__(self, opened: Opened, *given: Any) -> None:
         self.opened = opened
         super().__init__(*given)
 
     def open(self, *given: Any, **named: Any) -> None:
-        super().open(*given, **named)
+        super().open(*given, **named)  # type: ignore[misc]  # of the class that stands beside this one
         self.opened(self.sock)
 
 
-class EncryptedWire(IMAP4_TLS):  # type: ignore[misc]  # the same
-    def __init__(self, opened: Opened, *given: Any) -> None:
-        self.opened = opened
-        super().__init__(*given)
+class PlainWire(Wire, IMAP4WithTimeout):  # type: ignore[misc]  # IMAPClient brings no types
+    """Without encryption, as far as STARTTLS."""
 
-    def open(self, *given: Any, **named: Any) -> None:
-        super().open(*given, **named)
-        self.opened(self.sock)
+
+class EncryptedWire(Wire, IMAP4_TLS):  # type: ignore[misc]  # the same
+    """Encrypted from its first byte."""
 
 
 class WireClient(IMAPClient):  # type: ignore[misc]  # the same
