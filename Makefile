@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check up migrate lock format bench-sync
+.PHONY: help install demo test coverage check up migrate lock format bench-sync
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# file by file in the order of their names: so the slow ones, tests/acceptance, begin first
+ABREAST := -n auto --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
@@ -28,7 +30,10 @@ up: install  ## start server, UI, worker and deployments on loopback until Ctrl-
 
 test: install  ## everything CI runs: linters, types, arrows, tests
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered -rs --durations=12
+	$(BIN)/python -m pytest $(ABREAST) -rs --durations=12
+
+coverage: install  ## the tests alone, twice as slow, and which lines they pass by
+	$(BIN)/python -m pytest $(ABREAST) --cov --cov-report=term:skip-covered
 
 check: install  ## linters, types and arrows alone
 	$(BIN)/ruff format --check .

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from demo.house import FOLDERS, MAILBOXES, save_desk, save_mailboxes
 from demo.servers import ImapServer, SmtpSink, WebhookSink, deliver_all, open_mailbox
 from store.memory import Store
 from store.views import LetterView, MailView, list_letters, list_mails
+from tests.schemas import remember_schemas
 
 PASSWORD = "acceptance"
 
@@ -93,17 +95,41 @@ def open_house(**settings: str) -> Iterator[House]:
     """A Prefect server with its own folder; `settings` are further ones of its environment."""
     from demo.house import find_port, flush_prefect, run_server
 
+    remember_schemas()
     with tempfile.TemporaryDirectory(prefix="byreturn-house-") as folder:
         home, port = Path(folder), find_port()
         kept = dict(os.environ)
         os.environ |= {"PREFECT_HOME": str(home / "prefect"), **settings}
+        borrow_database(home)
         try:
             with run_server(home, port) as url:
+                lend_database(home)
                 yield House(home, url)
                 flush_prefect()
         finally:
             os.environ.clear()
             os.environ.update(kept)
+
+
+def find_template() -> Path:
+    """Prefect's database as the first server of all test processes made it, once it has: a third of its start."""
+    return Path(os.environ["TESTS_SHARED"], "prefect.db")
+
+
+def borrow_database(home: Path) -> None:
+    (home / "prefect").mkdir()
+    if find_template().exists():
+        shutil.copy(find_template(), home / "prefect")
+
+
+def lend_database(home: Path) -> None:
+    template = find_template()
+    if template.exists():
+        return
+    draft = template.with_suffix(f".{os.getpid()}")
+    with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as made, closing(sqlite3.connect(draft)) as copy:
+        made.backup(copy)
+    draft.rename(template)  # another process may have been first: theirs is as good
 
 
 @contextmanager

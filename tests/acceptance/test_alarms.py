@@ -24,7 +24,7 @@ from blocks import ImapMailbox, PasswordCredentials, load_block
 from demo.stay import POOL, call_prefect
 from deployments.automations import HEARTBEAT, bury_zombies, install_automations, put_automation
 from tests.acceptance.scene import House, Scene, open_house
-from tests.acceptance.workers import Crew, hire_crew, kill_run, order_run, read_run, wait_until
+from tests.acceptance.workers import ASK_SECONDS, Crew, hire_crew, kill_run, order_run, read_run, wait_until
 
 ON_ORDER = {"PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false"}  # no run but those that a test orders
 SOON = 60
@@ -83,7 +83,7 @@ def hold_database(home: Path) -> Iterator[None]:
 def order_stuck() -> UUID:
     """A run that has begun."""
     run = order_run()
-    wait_until(lambda: is_running(run), SOON, "a running process")
+    wait_until(lambda: is_running(run), SOON, "a running process", ASK_SECONDS)
     return run
 
 
@@ -139,7 +139,7 @@ def test_a_run_that_died_with_its_worker_is_found_by_its_silence(alarmed: Scene,
     assert alarmed.store
     with hold_database(alarmed.home):
         run = order_stuck()
-        wait_until(lambda: has_beaten(run), SOON, "a sign of life")
+        wait_until(lambda: has_beaten(run), SOON, "a sign of life", ASK_SECONDS)
         kill_run(run)
         crew.kill()
     assert read_run(run).state_type == StateType.RUNNING  # nobody is left to say otherwise

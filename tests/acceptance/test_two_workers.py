@@ -22,7 +22,7 @@ from tests.stores import count_rows
 
 __all__ = ["postgres", "postgres_template"]  # fixtures
 
-THREADS = 250
+THREADS = 120
 LATEST = 300
 DECIDED = re.compile(r"^(\d+) mails decided, (\d+) letters sent")
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,21 @@ import httpx
 import pytest
 
 from demo.house import find_port
-from tests.acceptance.workers import wait_until
+from tests.acceptance.workers import ASK_SECONDS, wait_until
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
     "blocks", "byreturn", "classifiers", "demo", "deployments", "desk", "flows", "letters", "reports", "store", "tasks",
 )  # fmt: skip
 FILES = ("policy.yaml", "prefect.yaml")
-BY_HAND = {"backfill"}  # no schedule
+BY_HAND = {"backfill", "check-mailboxes"}  # no schedule
+OPTIONAL = {"watch-inbox"}  # a schedule that is off
 SCHEDULED = {
-    "sync-inbox", "classify-and-reply", "reconcile", "escalation-sweep", "daily-digest", "retention-cleanup",
+    "sync-inbox", "mailbox-watchdog", "classify-and-reply", "reconcile", "escalation-sweep", "daily-digest",
+    "retention-cleanup",
 }  # fmt: skip
+UNASKED = {"mailbox-watchdog"}  # no parameters
+ALL = SCHEDULED | OPTIONAL | BY_HAND
 STARTING, STOPPING, WORKING = 200, 60, 120  # seconds on a busy machine
 EVERY = {"limit": 200}
 
@@ -73,6 +77,20 @@ class Up:
         return self.process.wait(STOPPING)
 
 
+@dataclass(slots=True)
+class Place:
+    """A copy of the house, where the command is started when it does not run."""
+
+    folder: Path
+    stack: ExitStack
+    running: Up | None = None
+
+    def open(self) -> Up:
+        if self.running is None or self.running.process.poll() is not None:
+            self.running = self.stack.enter_context(start_up(self.folder))
+        return self.running
+
+
 @contextmanager
 def start_up(folder: Path) -> Iterator[Up]:
     """The command, ready; killed with its whole family if a test leaves it running."""
@@ -108,9 +126,14 @@ def copy_house(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with start_up(copy_house(tmp_path_factory.mktemp("up"))) as started:
-        yield started
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with ExitStack() as stack:
+        yield Place(copy_house(tmp_path_factory.mktemp("up")), stack)
+
+
+@pytest.fixture
+def up(place: Place) -> Up:
+    return place.open()
 
 
 def is_alive(pid: int) -> bool:
@@ -161,14 +184,14 @@ def test_its_secrets_are_for_nobody_else(up: Up) -> None:
 
 def test_every_flow_is_deployed_with_schedule_tags_and_described_parameters(up: Up) -> None:
     found = find_deployments(up)
-    assert set(found) == SCHEDULED | BY_HAND
+    assert set(found) == ALL
     for name, one in found.items():
         assert "byreturn" in one["tags"]
         assert one["description"]
         planned = [(each["active"], each["schedule"]["timezone"]) for each in one["schedules"]]
-        assert planned == ([(True, "Europe/Paris")] if name in SCHEDULED else [])
+        assert planned == ([] if name in BY_HAND else [(name in SCHEDULED, "Europe/Paris")])
         fields = one["parameter_openapi_schema"]["properties"]
-        assert fields
+        assert bool(fields) is (name not in UNASKED)
         assert all(about.get("description") for about in fields.values()), name
 
 
@@ -179,8 +202,10 @@ def test_the_alarms_are_there(up: Up) -> None:
 
 def test_after_run_on_sync_inbox_the_mails_come_in_and_letters_go_out_by_themselves(up: Up) -> None:
     run = order_sync(up)
-    wait_until(lambda: read_state(up, run) == "COMPLETED", WORKING, "the end of the run")
-    wait_until(lambda: "COMPLETED" in list_triggered(up), WORKING, "the end of the run that new mail set off")
+    wait_until(lambda: read_state(up, run) == "COMPLETED", WORKING, "the end of the run", ASK_SECONDS)
+    wait_until(
+        lambda: "COMPLETED" in list_triggered(up), WORKING, "the end of the run that new mail set off", ASK_SECONDS
+    )
     assert list((up.folder / ".byreturn/up/letters").iterdir())
 
 
@@ -201,15 +226,16 @@ def list_triggered(up: Up) -> list[str]:
     return [run["state_type"] for run in runs if (run["created_by"] or {}).get("type") == "AUTOMATION"]
 
 
-def test_ctrl_c_leaves_nothing_running_and_the_next_start_finds_its_home(tmp_path: Path) -> None:
-    folder = copy_house(tmp_path)
-    with start_up(folder) as first:
-        run = order_sync(first)
-        wait_until(lambda: read_state(first, run) == "RUNNING", WORKING, "a run in the middle")
-        secrets, family = (folder / ".env").read_bytes(), first.family()
-        assert first.stop(signal.SIGINT) == 0
-        assert [pid for pid in family if is_alive(pid)] == []
-    with start_up(folder) as second:
-        assert (folder / ".env").read_bytes() == secrets
-        assert set(find_deployments(second)) == SCHEDULED | BY_HAND
-        assert second.stop(signal.SIGTERM) == 0
+def test_ctrl_c_leaves_nothing_running_and_the_next_start_finds_its_home(place: Place) -> None:
+    first = place.open()
+    run = order_sync(first)
+    wait_until(lambda: read_state(first, run) == "RUNNING", WORKING, "a run in the middle")
+    secrets, family = (place.folder / ".env").read_bytes(), first.family()
+    assert first.stop(signal.SIGINT) == 0
+    assert [pid for pid in family if is_alive(pid)] == []
+
+    second = place.open()
+    assert second is not first
+    assert (place.folder / ".env").read_bytes() == secrets
+    assert set(find_deployments(second)) == ALL
+    assert second.stop(signal.SIGTERM) == 0

@@ -16,12 +16,13 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowFilter, FlowFilterName
 from prefect.client.schemas.objects import FlowRun
@@ -29,11 +30,13 @@ from prefect.client.schemas.objects import FlowRun
 from demo.house import end_process
 from demo.servers import SmtpSink
 from demo.stay import POOL
+from store.engine import reading
 from store.memory import Store
-from tests.stores import count_rows
+from tests.stores import count_rows, tables
 
 FLOW = "classify-and-reply"
 POLL_SECONDS = 0.05
+ASK_SECONDS = 0.5  # Prefect's server takes a twentieth of a second to answer, and all of a core
 
 OPENINGS = (
     ("Mot de passe oublié", "Bonjour,\n\nJe n'arrive plus à me connecter à e-carnet, mon mot de passe est refusé."),
@@ -118,13 +121,13 @@ def change_policy(folder: Path, line: str, other: str) -> Path:
     return file
 
 
-def wait_until(holds: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float, what: str, pause: float = POLL_SECONDS) -> None:
     """Look again and again until it holds. Raises TimeoutError, naming what did not come."""
     deadline = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} did not come within {seconds} s")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
 
 
 def is_settled(store: Store) -> bool:
@@ -133,6 +136,13 @@ def is_settled(store: Store) -> bool:
         ("delivery", "kept"), ("message", "waiting"), ("letter", "queued"), ("letter", "sending"), ("filing", "open"),
     )  # fmt: skip
     return not any(count_rows(store, name, state=state) for name, state in open_states)
+
+
+def is_claimed(store: Store) -> bool:
+    """Something is in somebody's hands, be they of the dead."""
+    claimed = [tables()[name].c.claimed_until for name in ("delivery", "conversation", "letter", "filing")]
+    with reading(store.engine) as connection:
+        return any(connection.scalar(sa.select(sa.exists().where(one > datetime.now(UTC)))) for one in claimed)
 
 
 @dataclass(slots=True)
