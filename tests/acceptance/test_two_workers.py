@@ -22,7 +22,7 @@ from tests.stores import count_rows
 
 __all__ = ["postgres", "postgres_template"]  # fixtures
 
-THREADS = 120
+THREADS = 250
 LATEST = 300
 DECIDED = re.compile(r"^(\d+) mails decided, (\d+) letters sent")
 
