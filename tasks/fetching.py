@@ -121,7 +121,7 @@ def size_large(line: Line, uids: Sequence[int]) -> dict[int, int]:
         return {}
     named = search_uids(line.client, "UID", f"{uids[0]}:{uids[-1]}", "LARGER", str(SMALL_BYTES))
     wanted = sorted(set(uids).intersection(named))
-    sizes = dict.fromkeys(wanted, BATCH_BYTES)
+    sizes = dict.fromkeys(wanted, min(BATCH_BYTES, line.limit))
     for start in range(0, len(wanted), LISTED):
         line.asked = tuple(wanted[start : start + LISTED])
         sizes |= ask_sizes(line.client, line.asked)
