@@ -27,12 +27,14 @@ from bench.clock import read_memory
 from bench.server import PASSWORD, Endpoint
 from store.keys import KeyRing
 from store.packs import PackFolder
+from tasks import fetching
 
 STATUS = Path("/proc/self/status")
-PARTS: tuple[tuple[type, str, str], ...] = (
+PARTS: tuple[tuple[Any, str, str], ...] = (
     (IMAPClient, "fetch", "fetch"),
-    (IMAPClient, "search", "fetch"),
     (IMAPClient, "select_folder", "fetch"),
+    (fetching, "search_uids", "fetch"),
+    (fetching, "read_fetch", "fetch"),
     (KeyRing, "seal", "seal"),
     (PackFolder, "write", "write"),
 )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from desk.facts import Arrival
 from store.aside import set_aside
-from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
+from store.engine import changed, insert_many, insert_once, pass_over, reading, writing
 from store.keys import Sealed
 from store.mailboxes import Cursor, extend_lease, mailboxes, move_cursor
 from store.memory import Store
@@ -106,7 +106,7 @@ def keep_batch(
             for mail, one, entry in zip([*batch.mails, *heads], sealed, entries, strict=True)
         ]
         whole, cut = rows[: len(batch.mails)], rows[len(batch.mails) :]
-        kept = insert_new(connection, deliveries, [{**row, "part": "whole"} for row in whole])
+        kept = _insert_fresh(connection, key, [{**row, "part": "whole"} for row in whole])
         kept += _fill_wanted(connection, [row for row in whole if row["uid"] in cursor.holes])
         _keep_aside(connection, key, cut, {one.uid: one.size_bytes for one in batch.oversized}, now)
         settled = [mail.uid for mail in batch.mails] + [large.uid for large in batch.oversized]
@@ -127,6 +127,17 @@ def _describe_mail(mail: RawMail, sealed: Sealed, entry: PackEntry) -> dict[str,
         "key_id": sealed.key_id,
         "wrapped_key": sealed.wrapped_key,
     }
+
+
+def _insert_fresh(connection: sa.Connection, key: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> int:
+    """Those that are not here yet; the lease, whose row is locked by now, keeps others from adding to this mailbox."""
+    uids = [row["uid"] for row in rows]
+    same = (deliveries.c[name] == value for name, value in key.items())
+    near = deliveries.c.uid.between(min(uids, default=0), max(uids, default=0))
+    known = set(connection.execute(sa.select(deliveries.c.uid).where(*same, near)).scalars())
+    fresh = [row for row in rows if row["uid"] not in known]
+    insert_many(connection, deliveries, fresh)
+    return len(fresh)
 
 
 def _fill_wanted(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -173,7 +184,7 @@ def _keep_aside(
     now: datetime,
 ) -> None:
     """Headers of mails that are too large go through the doors as mails do; the mails themselves are in quarantine."""
-    insert_new(connection, deliveries, [{**row, "part": "head", "size_bytes": sizes[row["uid"]]} for row in rows])
+    _insert_fresh(connection, key, [{**row, "part": "head", "size_bytes": sizes[row["uid"]]} for row in rows])
     for row in rows:
         connection.execute(_find_wanted(row).values(state="read"))
         this = (deliveries.c[name] == value for name, value in {**key, "uid": row["uid"]}.items())
