@@ -225,6 +225,14 @@ def test_a_mail_that_search_names_late_comes_late(desk: Desk) -> None:
     assert desk.sync().kept == 1
 
 
+def test_nothing_new_costs_one_look_at_the_folder(desk: Desk) -> None:
+    desk.sync()
+    before = len(desk.imap.commands)
+    assert desk.sync().kept == 0
+    beside = ("CAPABILITY", "LOGIN", "LOGOUT")
+    assert [one.split()[0] for one in desk.imap.commands[before:] if not one.startswith(beside)] == ["EXAMINE"]
+
+
 # --- what FETCH answers --------------------------------------------------------------------------------------------
 
 ODD_ANSWERS = {
