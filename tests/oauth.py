@@ -257,8 +257,9 @@ class SessionEnder:
                     break
                 server.sendall(line)
             hang_up(server)
-            for _ in lines:  # what is left unread would take back what was said last (RST)
-                pass
+            with suppress(OSError):
+                for _ in lines:  # what is left unread would take back what was said last (RST)
+                    pass
         back.join(5)
 
 
