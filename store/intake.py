@@ -131,9 +131,11 @@ def _describe_mail(mail: RawMail, sealed: Sealed, entry: PackEntry) -> dict[str,
 
 def _insert_fresh(connection: sa.Connection, key: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> int:
     """Those that are not here yet; the lease, whose row is locked by now, keeps others from adding to this mailbox."""
+    if not rows:
+        return 0
     uids = [row["uid"] for row in rows]
     same = (deliveries.c[name] == value for name, value in key.items())
-    near = deliveries.c.uid.between(min(uids, default=0), max(uids, default=0))
+    near = deliveries.c.uid.between(min(uids), max(uids))
     known = set(connection.execute(sa.select(deliveries.c.uid).where(*same, near)).scalars())
     fresh = [row for row in rows if row["uid"] not in known]
     insert_many(connection, deliveries, fresh)

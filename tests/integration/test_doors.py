@@ -23,6 +23,7 @@ from store.troubles import list_quarantine
 from tasks.filing import file_one
 from tasks.intake import SyncReport, close_visit, describe_account, fetch_mailbox
 from tasks.tending import LEASE
+from tests.acceptance.workers import change_policy
 from tests.stores import count_rows, look_up
 
 USER = "support"
@@ -174,10 +175,7 @@ def read_flags(imap: ImapServer, folder: str = "INBOX") -> dict[int, tuple[bytes
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that keeps larger mails aside."""
-    text = Path("policy.yaml").read_text(encoding="utf-8")
-    assert text.count("mail_bytes: 52428800") == 1
-    file = tmp_path / "policy.yaml"
-    file.write_text(text.replace("mail_bytes: 52428800", f"mail_bytes: {LIMIT}"), encoding="utf-8")
+    file = change_policy(tmp_path, "mail_bytes: 52428800", f"mail_bytes: {LIMIT}")
     monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 

@@ -25,6 +25,7 @@ from tasks import fetching, intake
 from tasks.idling import watch_mailbox
 from tasks.intake import SyncReport, sync_mailbox
 from tasks.tending import Tender
+from tests.acceptance.workers import change_policy
 from tests.scripted_imap import Quirks, ScriptedImap, Turn, bye, cut, drip, refuse, say, silence
 from tests.stores import count_rows, look_up
 
@@ -146,10 +147,7 @@ def singly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that sets larger mails aside."""
-    text = Path("policy.yaml").read_text(encoding="utf-8")
-    assert text.count("mail_bytes: 52428800") == 1
-    file = tmp_path / "policy.yaml"
-    file.write_text(text.replace("mail_bytes: 52428800", f"mail_bytes: {LIMIT}"), encoding="utf-8")
+    file = change_policy(tmp_path, "mail_bytes: 52428800", f"mail_bytes: {LIMIT}")
     monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 
