@@ -118,7 +118,7 @@ def replay_edited(ids: list[int], everything: bool, file: Path) -> None:
 
 def read_edited(file: Path) -> tuple[bytes, Mail]:
     """The bytes of an edited mail and what they say. Raises ConfigurationError when they can't be read."""
-    from desk.reading import read_mail
+    from desk.mail import read_mail
 
     try:
         data = file.read_bytes()

@@ -94,13 +94,13 @@ def weigh_signals(mail: Mail, judged: Classification) -> Classification:
 
     A mail that argues with the judge may have bent its answer: it gets no priority out of that.
     """
-    text = f"{mail.subject}\n{mail.own_text}"
+    text = f"{mail.subject}\n{mail.reply_text}"
     steering = judged.steering or argues_with_model(f"{text}\n{mail.text}")
     return replace(
         judged,
         priority="normal" if steering else judged.priority,
         wants_human=judged.wants_human or wants_human(text),
-        confirms_solved=judged.confirms_solved or confirms_solved(mail.own_text),
+        confirms_solved=judged.confirms_solved or confirms_solved(mail.reply_text),
         steering=steering,
     )
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from desk.errors import ConfigurationError
-from desk.headers import read_date, read_headers
-from desk.parts import parse_head
+from desk.mail.headers import read_date, read_headers
+from desk.mail.parts import parse_head
 
 HEAD_BYTES = 64 * 1024
 QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)  # qmail's mbox(5), "mboxrd"

@@ -16,10 +16,9 @@ from desk.clock import BusinessClock
 from desk.decide import decide, needs_judgement
 from desk.errors import ByreturnError, ClaimLost, MailTrouble, StaleDecision
 from desk.facts import Arrival, Facts, Trust
-from desk.mail import Address, Mail, Unreadable
+from desk.mail import Address, Mail, Unreadable, read_mail
 from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket
 from desk.policy import Policy
-from desk.reading import read_mail
 from desk.routing import know_organisation
 from desk.tokens import TokenKeys, find_number, make_message_id, read_message_id
 from desk.trust import judge_sender
@@ -301,7 +300,7 @@ def _fill_slots(
         "category": opened.category if opened else facts.ticket.category if facts.ticket else "",
         "priority": opened.priority if opened else facts.ticket.priority if facts.ticket else "",
         "sender": mail.sender.address,
-        "excerpt": mail.own_text,
+        "excerpt": mail.reply_text,
         "reason": plan.reason,
         "drafted": any(one.draft for one in plan.letters),
         "limit_mb": policy.limits.mail_bytes // 10**6,

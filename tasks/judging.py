@@ -66,7 +66,7 @@ def report_judges(store: Store, bench: Bench) -> str:
 def make_question(mail: Mail, policy: Policy) -> Question:
     """What a judge may see: no address, no phone, no name that the mail's own headers tell."""
     people = (mail.sender, *mail.reply_to, *mail.to, *mail.cc)
-    hidden, _ = hide_people(f"{mail.subject}\n\n{mail.own_text}", people)
+    hidden, _ = hide_people(f"{mail.subject}\n\n{mail.reply_text}", people)
     subject, _, text = hidden.partition("\n\n")
     return Question(
         subject=subject,

@@ -12,9 +12,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from desk.errors import MailTrouble
-from desk.mail import Unreadable
+from desk.mail import Unreadable, read_mail
 from desk.policy import Policy
-from desk.reading import read_mail
 from store.intake import Claimed, claim_deliveries, open_mail, quarantine_delivery
 from store.memory import Store
 from store.messages import ReadMail, SavedCount, save_read

@@ -28,8 +28,8 @@ from demo.house import MAILBOXES, save_desk
 from demo.once import MORNING
 from demo.samples import list_samples
 from demo.servers import Accepted, SmtpSink, open_mailbox, read_folder
+from desk.mail import read_mail
 from desk.plan import Purpose
-from desk.reading import read_mail
 from store.engine import writing
 from store.outcomes import ReadyLetter, keep_letter
 from store.troubles import list_quarantine, read_incident, replay_quarantined

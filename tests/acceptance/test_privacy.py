@@ -19,8 +19,7 @@ from blocks import MistralApi
 from demo.house import flush_prefect
 from demo.once import AFTERNOON, MORNING, NEXT_DAY
 from demo.samples import list_samples
-from desk.mail import Mail, Unreadable
-from desk.reading import read_mail
+from desk.mail import Mail, Unreadable, read_mail
 from store.engine import writing
 from tasks.opening import DESK
 from tests.acceptance.scene import Scene

@@ -19,8 +19,7 @@ from blocks import ImapMailbox, load_block
 from byreturn.bundle import MEMBERS, NEVER
 from demo.house import find_port
 from demo.once import MORNING
-from desk.mail import Mail, Unreadable
-from desk.reading import read_mail
+from desk.mail import Mail, Unreadable, read_mail
 from store.engine import writing
 from store.troubles import keep_incident, raise_alert
 from tests.acceptance.artifacts import read_table

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from desk.mail import Mail
-from desk.reading import read_mail
+from desk.mail import Mail, read_mail
 from store.engine import writing
 from store.filing import claim_filings, list_open_mailboxes
 from store.intake import claim_deliveries, open_mail, read_places

@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from blocks import ImapMailbox, PasswordCredentials
-from desk.mail import Mail
-from desk.reading import read_mail
+from desk.mail import Mail, read_mail
 from store.after import queue_late
 from store.backfill import NO_SERVER
 from store.engine import reading, writing

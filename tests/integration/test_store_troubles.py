@@ -10,8 +10,7 @@ from functools import partial
 import pytest
 import sqlalchemy as sa
 
-from desk.mail import Mail
-from desk.reading import read_mail
+from desk.mail import Mail, read_mail
 from store.engine import writing
 from store.intake import (
     Batch,

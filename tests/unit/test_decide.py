@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 17, 8, 0, tzinfo=UTC)
 MAIL = Mail(
     message_id="<m1@school.example>", references=(), sender=Address("Ada Martin", "ada@school.example"),
     reply_to=(), to=(Address("", "support@atelier.example"),), cc=(), subject="Emploi du temps", date=NOW,
-    text="Bonjour", own_text="Bonjour", attachments=(), kind=Kind.PERSON, evidence="", bounce=None,
+    text="Bonjour", reply_text="Bonjour", attachments=(), kind=Kind.PERSON, evidence="", bounce=None,
     authentication=(), size_bytes=100, fingerprint="f" * 64,
 )  # fmt: skip
 FACTS = Facts(mailbox="support", trust=Trust.VERIFIED)
@@ -206,7 +206,7 @@ def test_a_judge_is_asked_only_where_a_row_may_need_it() -> None:
 
 
 def test_what_the_text_says_plainly_is_heard_whatever_the_judge_made_of_it() -> None:
-    mail = replace(MAIL, own_text="Je souhaite parler à un conseiller, merci de me rappeler.")
+    mail = replace(MAIL, reply_text="Je souhaite parler à un conseiller, merci de me rappeler.")
     assert weigh_signals(mail, SURE).wants_human
     assert not weigh_signals(MAIL, SURE).wants_human
 

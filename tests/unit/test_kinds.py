@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from desk.mail import Bounce, Kind, Mail
-from desk.reading import read_mail
+from desk.mail import Bounce, Kind, Mail, read_mail
 
 
 def read(head: str, body: str = "Bonjour") -> Mail:

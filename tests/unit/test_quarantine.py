@@ -10,9 +10,8 @@ import yaml
 
 from byreturn.bundle import Codes, hide_words, mask_fields
 from desk.errors import ByreturnError
-from desk.mail import Unreadable
+from desk.mail import Unreadable, read_mail
 from desk.quarantine import CAUSES, find_cause, plan_retry
-from desk.reading import read_mail
 
 NOW = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
 PERSON = "lea.martin@ecole.example"

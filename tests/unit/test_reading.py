@@ -12,14 +12,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from desk.bodies import render_html
-from desk.charsets import decode_bytes
 from desk.errors import MailTrouble
-from desk.headers import decode_words, read_addresses, read_ids
 from desk.mail import Address, Kind, Mail, Unreadable
-from desk.parts import save_name, warn_attachment
-from desk.quotes import cut_quotes
-from desk.reading import compose_mail, identify_headers, read_mail, take_fingerprint
+from desk.mail.bodies import render_html
+from desk.mail.charsets import decode_bytes
+from desk.mail.headers import decode_words, read_addresses, read_ids
+from desk.mail.parts import save_name, warn_attachment
+from desk.mail.quotes import cut_quotes
+from desk.mail.reading import compose_mail, identify_headers, read_mail, take_fingerprint
 
 MAILS = Path(__file__).parents[1] / "mails"
 SAMPLES = sorted(MAILS.glob("*.eml"))
@@ -46,7 +46,7 @@ def describe(mail: Mail) -> dict[str, Any]:
         "kind": mail.kind.value,
         "evidence": mail.evidence,
         "text": mail.text,
-        "own_text": mail.own_text,
+        "reply_text": mail.reply_text,
         "attachments": [
             [one.name, one.content_type, one.size_bytes, one.inline, one.warning] for one in mail.attachments
         ],
@@ -359,7 +359,7 @@ def test_a_quotation_that_html_marks_is_cut_and_what_stands_below_it_stays() -> 
     page = b"<p>Oui.</p><blockquote type='cite'><p>Non ?</p></blockquote><blockquote>retrait</blockquote><p>Fin</p>"
     mail = read(HEAD + b"In-Reply-To: <a@b>\r\nContent-Type: text/html\r\n\r\n" + page)
     assert mail.text.split() == ["Oui.", "Non", "?", "retrait", "Fin"]
-    assert mail.own_text.split() == ["Oui.", "retrait", "Fin"]
+    assert mail.reply_text.split() == ["Oui.", "retrait", "Fin"]
 
 
 def test_arrows_in_a_first_mail_are_the_writer_s_own() -> None:

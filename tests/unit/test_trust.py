@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from desk.facts import Trust
-from desk.mail import Mail
-from desk.reading import read_mail
+from desk.mail import Mail, read_mail
 from desk.trust import Result, is_aligned, judge_sender, read_results
 
 OURS = ("mx.desk.example",)

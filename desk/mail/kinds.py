@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from desk.bounces import Report
-from desk.headers import Headers
-from desk.mail import Address, Kind
+from desk.mail.bounces import Report
+from desk.mail.headers import Headers
+from desk.mail.values import Address, Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
-from desk.charsets import clean_line, clean_text, decode_bytes
-from desk.mail import Address
+from desk.mail.charsets import clean_line, clean_text, decode_bytes
+from desk.mail.values import Address
 
 _VALUE_CHARS = 50_000  # of one field; RFC 5322 allows 998 a line, real To fields reach some thousands
 _MAX_FIELDS = 1_000

@@ -12,10 +12,10 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Any
 
-from desk.charsets import clean_line
 from desk.errors import MailTrouble
-from desk.headers import decode_words
-from desk.mail import Attachment
+from desk.mail.charsets import clean_line
+from desk.mail.headers import decode_words
+from desk.mail.values import Attachment
 
 _MAX_PARTS = 1_000
 _MAX_DEPTH = 50

@@ -10,10 +10,10 @@ from email.message import Message
 
 from flufl.bounce import all_failures
 
-from desk.charsets import decode_bytes
-from desk.headers import Headers, decode_words, read_headers, read_ids, read_message_id
-from desk.mail import Address, Bounce
-from desk.parts import Leaf, decode_part
+from desk.mail.charsets import decode_bytes
+from desk.mail.headers import Headers, decode_words, read_headers, read_ids, read_message_id
+from desk.mail.parts import Leaf, decode_part
+from desk.mail.values import Address, Bounce
 
 # Its detectors log the traceback of a damaged mail, text and all (Yale's: IndexError on an empty From).
 logging.getLogger("flufl.bounce").addHandler(logging.NullHandler())

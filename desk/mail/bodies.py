@@ -14,8 +14,8 @@ from inscriptis.html_engine import Inscriptis
 from inscriptis.model.config import ParserConfig
 from lxml.etree import LxmlError
 
-from desk.charsets import clean_text, decode_bytes
-from desk.parts import Leaf, decode_part
+from desk.mail.charsets import clean_text, decode_bytes
+from desk.mail.parts import Leaf, decode_part
 
 TEXT_CHARS = 200_000  # of a body; what is longer is shortened
 _KEPT_CHARS = TEXT_CHARS + 1  # one more, to see that something is left out

@@ -1,4 +1,4 @@
-"""What a mail is, once read (RFC 5322, RFC 2045 ff.); `desk.reading` makes these from bytes."""
+"""What a mail is, once read (RFC 5322, RFC 2045 ff.); `desk.mail.reading` makes these from bytes."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ class Attachment:
     content_type: str
     size_bytes: int
     sha256: str
-    inline: bool = False
-    warning: str = ""  # e.g. "executable", "double-extension"; empty when harmless
+    inline: bool = False  # shown within the body, as a logo in a signature is
+    warning: str = ""  # e.g. "executable", "double-extension", "zip-bomb"; empty when harmless
+    sniffed_type: str = ""  # what the content itself looks like; empty when it tells nothing
+    entries: tuple[str, ...] = ()  # names in an archive, listed and never unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,27 @@ class Bounce:
     permanent: bool
     status: str = ""  # RFC 3463 code, e.g. "5.1.1"
     message_id: str = ""  # of the letter that bounced, when named
+    reason: str = ""  # one of desk.mail.bounces.REASONS, e.g. "mailbox-full"; empty when it tells none
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The block below a text, as far as it can be told; every field may be empty."""
+
+    text: str
+    name: str = ""
+    phone: str = ""  # E.164, e.g. "+33297123456"
+    organisation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A mail that somebody passed on, by its block in the text or as an attached mail."""
+
+    sender: Address  # of the mail passed on; its address may be missing
+    subject: str = ""
+    date: str = ""  # as printed: mail programs write it in their own language
+    text: str = ""  # of the mail passed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +89,19 @@ class Mail:
     subject: str
     date: datetime | None  # aware, UTC; None when missing or unparsable
     text: str  # the whole body as plain text
-    own_text: str  # what the person wrote now; the whole text when in doubt
+    reply_text: str  # what the person wrote now, without quotes and signature; more when in doubt
     attachments: tuple[Attachment, ...]
     kind: Kind
     evidence: str  # what decided the kind: a header's name or a rule's name
     bounce: Bounce | None
     authentication: tuple[str, ...]  # Authentication-Results values, topmost first (RFC 8601)
     size_bytes: int
-    fingerprint: str  # hex SHA-256, see desk.reading.take_fingerprint
+    fingerprint: str  # hex SHA-256, see desk.mail.reading.take_fingerprint
     defects: tuple[str, ...] = ()  # names of what was repaired while reading
+    delivered_to: tuple[Address, ...] = ()  # Delivered-To, X-Original-To, Envelope-To: where it really went
+    wrappers: tuple[str, ...] = ()  # "smime-signed", "pgp-encrypted", "tnef", …: what its content came in
+    signature: Signature | None = None
+    forwarded: Forward | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import Message
 
-from desk.bodies import Body, read_body
-from desk.bounces import read_report
 from desk.errors import MailTrouble
-from desk.headers import (
+from desk.mail.bodies import Body, read_body
+from desk.mail.bounces import read_report
+from desk.mail.headers import (
     Headers,
     decode_words,
     read_addresses,
@@ -21,11 +21,11 @@ from desk.headers import (
     read_message_id,
     read_references,
 )
-from desk.kinds import Signs, tell_kind
-from desk.mail import Address, Attachment, Mail, Unreadable
-from desk.parts import Leaf, list_leaves, parse_head, parse_parts, read_attachment
-from desk.quotes import cut_quotes
-from desk.repairs import cut_head, mend_head, trim_start
+from desk.mail.kinds import Signs, tell_kind
+from desk.mail.parts import Leaf, list_leaves, parse_head, parse_parts, read_attachment
+from desk.mail.quotes import cut_quotes
+from desk.mail.repairs import cut_head, mend_head, trim_start
+from desk.mail.values import Address, Attachment, Mail, Unreadable
 
 _SUBJECT_CHARS = 998  # RFC 5322 §2.1.1
 _MAX_ATTACHMENTS = 200
@@ -78,7 +78,7 @@ def compose_mail(raw: bytes) -> Mail:
     sender = senders[0] if senders else _NOBODY
     subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
     body = read_body(leaves)
-    own_text = _find_own_text(body, headers, subject)
+    reply_text = _find_reply_text(body, headers, subject)
     report = read_report(message, leaves, headers, sender, len(raw))
     kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(message, leaves), report))
     message_id, date = read_message_id(headers), read_date(headers)
@@ -93,14 +93,14 @@ def compose_mail(raw: bytes) -> Mail:
         subject=subject,
         date=date,
         text=body.text,
-        own_text=own_text,
+        reply_text=reply_text,
         attachments=attachments,
         kind=kind,
         evidence=evidence,
         bounce=report.bounce if report else None,
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
-        fingerprint=take_fingerprint(message_id, date, sender.address, own_text),
+        fingerprint=take_fingerprint(message_id, date, sender.address, reply_text),
         defects=_list_defects(message, leaves, headers, senders, body),
     )
 
@@ -117,9 +117,9 @@ def identify_headers(raw: bytes) -> Identity:
     )
 
 
-def take_fingerprint(message_id: str, date: datetime | None, sender: str, own_text: str) -> str:
+def take_fingerprint(message_id: str, date: datetime | None, sender: str, reply_text: str) -> str:
     """Hex SHA-256 that one mail keeps through several mailboxes and lists, and that two mails never share."""
-    parts = (message_id, date.isoformat() if date else "", sender, normalise_text(own_text))
+    parts = (message_id, date.isoformat() if date else "", sender, normalise_text(reply_text))
     return hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).hexdigest()
 
 
@@ -147,7 +147,7 @@ def _parse_mail(raw: bytes) -> tuple[Message, Headers]:
     return message, headers
 
 
-def _find_own_text(body: Body, headers: Headers, subject: str) -> str:
+def _find_reply_text(body: Body, headers: Headers, subject: str) -> str:
     if _FORWARD.match(subject):
         return body.text  # what is quoted is what it is about
     reply = bool(headers.first("in-reply-to") or headers.first("references") or _REPLY.match(subject))
