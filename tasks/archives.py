@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from desk.errors import ConfigurationError
-from desk.mail.headers import read_date, read_headers
-from desk.mail.parts import parse_head
+from desk.mail import identify_headers
 
 HEAD_BYTES = 64 * 1024
 QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)  # qmail's mbox(5), "mboxrd"
@@ -105,7 +104,7 @@ def take_bytes(file: IO[bytes] | Any, limit: int) -> tuple[bytes, int]:
 
 
 def describe_mail(data: bytes, rest: int, written: datetime, now: datetime) -> FiledMail:
-    said = read_date(read_headers(parse_head(data[:HEAD_BYTES])))
+    said = identify_headers(data[:HEAD_BYTES]).date
     return FiledMail(data, len(data) + rest, min(said or written, now))
 
 

@@ -6,13 +6,12 @@ import logging
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
-from email.message import Message
 
 from flufl.bounce import all_failures
 
 from desk.mail.charsets import decode_bytes
 from desk.mail.headers import Headers, decode_words, read_headers, read_ids, read_message_id
-from desk.mail.parts import Leaf, decode_part
+from desk.mail.parts import Leaf, Part
 from desk.mail.values import Address, Bounce
 
 # Its detectors log the traceback of a damaged mail, text and all (Yale's: IndexError on an empty From).
@@ -48,15 +47,14 @@ class Report:
     evidence: str
 
 
-def read_report(
-    message: Message, leaves: tuple[Leaf, ...], headers: Headers, sender: Address, size_bytes: int
-) -> Report | None:
+def read_report(mail: Part, leaves: tuple[Leaf, ...], sender: Address) -> Report | None:
     """The delivery report in a mail, None when it is none."""
-    if standard := _read_standard(message, leaves, headers, sender):
+    headers = mail.headers
+    if standard := _read_standard(mail, leaves, sender):
         return standard
     if not is_daemon(headers, sender):
         return None
-    scanned = _scan_failures(message) if size_bytes <= _SCAN_BYTES else ((), False)
+    scanned = _scan_failures(mail.raw) if len(mail.raw) <= _SCAN_BYTES else ((), False)
     named = _read_failed_recipients(headers)
     if not (scanned[0] or named or _SUBJECTS.search(decode_words(headers.first("subject")))):
         return None
@@ -74,10 +72,10 @@ def is_daemon(headers: Headers, sender: Address) -> bool:
     return null_path or bool(_DAEMONS.fullmatch(sender.address.partition("@")[0]))
 
 
-def _read_standard(message: Message, leaves: tuple[Leaf, ...], headers: Headers, sender: Address) -> Report | None:
+def _read_standard(mail: Part, leaves: tuple[Leaf, ...], sender: Address) -> Report | None:
     """RFC 3464. A person who forwards a bounce may attach its parts: the mail itself must be a report."""
     status = [leaf for leaf in leaves if leaf.content_type in _STATUS]
-    if not status or not (message.get_content_subtype() == "report" or is_daemon(headers, sender)):
+    if not status or not (mail.content_type == "multipart/report" or is_daemon(mail.headers, sender)):
         return None
     blocks = [block for leaf in status for block in _read_blocks(leaf)]
     about = [block for block in blocks if block.first("final-recipient") or block.first("action")]
@@ -115,13 +113,9 @@ def _read_recipients(block: Headers) -> tuple[str, ...]:
 
 
 def _read_blocks(leaf: Leaf) -> list[Headers]:
-    payload = leaf.part.get_payload()
-    encoded = leaf.part.get("content-transfer-encoding", "").lower() in ("base64", "quoted-printable")
-    if isinstance(payload, list) and not encoded:
-        return [read_headers(block) for block in payload if isinstance(block, Message)]
-    text = decode_part(leaf.part).replace(b"\r\n", b"\n")
+    text = leaf.part.read_content().replace(b"\r\n", b"\n")
     blocks = text.strip().split(b"\n\n")[:_MAX_RECIPIENTS]
-    return [read_headers(message_from_bytes(block)) for block in blocks]
+    return [read_headers(block) for block in blocks]
 
 
 def _read_failed_recipients(headers: Headers) -> tuple[str, ...]:
@@ -130,9 +124,9 @@ def _read_failed_recipients(headers: Headers) -> tuple[str, ...]:
     return tuple(one.strip().lower() for one in value.split(",") if "@" in one)[:_MAX_RECIPIENTS]
 
 
-def _scan_failures(message: Message) -> tuple[tuple[str, ...], bool]:
+def _scan_failures(raw: bytes) -> tuple[tuple[str, ...], bool]:
     try:
-        temporary, permanent = all_failures(message)
+        temporary, permanent = all_failures(message_from_bytes(raw))
     except Exception:  # noqa: BLE001 - twenty detectors, each with its own way to stumble on a damaged mail
         return (), False
     found = sorted(decode_bytes(one).strip("<> ").lower() for one in permanent or temporary)
@@ -143,14 +137,14 @@ def _find_letter(leaves: tuple[Leaf, ...]) -> str:
     """Message-ID of the letter that came back: in its copy, else in the text of the report."""
     copies = (_read_head(leaf) for leaf in leaves if leaf.content_type in _RETURNED)
     texts = (_read_text(leaf) for leaf in leaves if leaf.content_type == "text/plain")
-    in_copies = (read_message_id(read_headers(message_from_bytes(copy))) for copy in copies)
+    in_copies = (read_message_id(read_headers(copy)) for copy in copies)
     in_texts = (one for text in texts for one in read_ids(_NAMED.findall(text)))
     return next((one for one in (*in_copies, *in_texts) if one), "")
 
 
 def _read_text(leaf: Leaf) -> str:
-    return decode_bytes(decode_part(leaf.part)[:_SCAN_BYTES])
+    return decode_bytes(leaf.part.read_content()[:_SCAN_BYTES])
 
 
 def _read_head(leaf: Leaf) -> bytes:
-    return re.split(rb"\r?\n\r?\n", decode_part(leaf.part)[:_SCAN_BYTES].lstrip(), maxsplit=1)[0] + b"\n\n"
+    return re.split(rb"\r?\n\r?\n", leaf.part.read_content()[:_SCAN_BYTES].lstrip(), maxsplit=1)[0] + b"\n\n"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import Message
 from email.utils import parsedate_to_datetime
-from itertools import islice
 
 from desk.mail.charsets import clean_line, clean_text, decode_bytes
 from desk.mail.values import Address
 
-_VALUE_CHARS = 50_000  # of one field; RFC 5322 allows 998 a line, real To fields reach some thousands
+_VALUE_BYTES = 50_000  # of one field; RFC 5322 allows 998 a line, real To fields reach some thousands
 _MAX_FIELDS = 1_000
 _WORDS_CHARS = 5_000  # within which encoded words are looked for
 _MAX_ADDRESSES = 1_000
@@ -29,29 +27,35 @@ _ADDRESS_TOKEN = re.compile(
 )
 _ADDRESS = re.compile(r"[^\s<>@\"(),:;\\\[\]]{1,100}@[^\s<>@\"'(),:;\\\[\]]{1,255}")
 _REFERENCE = re.compile(r"<([^<>]{1,990})>")
+# A space before the colon is obsolete and still comes (RFC 5322 §4.5).
+_FIELD = re.compile(rb"(?m)^([!-9;-~]{1,200})[ \t]{0,8}:([^\n]*(?:\n[ \t][^\n]*)*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Headers:
-    """Fields by lower-cased name, topmost first; unfolded, 8-bit bytes decoded, encoded words not."""
+    """Fields by lower-cased name, topmost first, as they came; most are never asked for, so none is decoded before."""
 
-    fields: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, Sequence[bytes]]
 
     def first(self, name: str) -> str:
-        """Topmost value of a field; empty when there is none."""
-        return self.every(name)[0] if self.every(name) else ""
+        """Topmost value of a field, unfolded, 8-bit bytes decoded, encoded words not; empty when there is none."""
+        values = self.fields.get(name.lower())
+        return _unfold_value(values[0]) if values else ""
 
     def every(self, name: str) -> tuple[str, ...]:
         """All values of a field, topmost first."""
-        return self.fields.get(name.lower(), ())
+        return tuple(map(_unfold_value, self.fields.get(name.lower(), ())))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.fields
 
 
-def read_headers(message: Message) -> Headers:
-    """Fields of a parsed message or part."""
-    fields: dict[str, list[str]] = {}
-    for name, value in islice(message.raw_items(), _MAX_FIELDS):
-        fields.setdefault(name.lower(), []).append(_unfold_value(value))
-    return Headers({name: tuple(values) for name, values in fields.items()})
+def read_headers(head: bytes) -> Headers:
+    """Fields of a header part; lines that are none are passed over."""
+    fields: dict[str, list[bytes]] = {}
+    for name, value in _FIELD.findall(head)[:_MAX_FIELDS]:
+        fields.setdefault(name.decode("ascii").lower(), []).append(value[:_VALUE_BYTES])
+    return Headers(fields)
 
 
 def decode_words(value: str) -> str:
@@ -105,9 +109,8 @@ def read_date(headers: Headers) -> datetime | None:
         return None
 
 
-def _unfold_value(value: str) -> str:
-    data = value.encode("utf-8", "surrogateescape")[:_VALUE_CHARS]
-    return re.sub(r"\r?\n|\r", "", decode_bytes(data)).strip()
+def _unfold_value(value: bytes) -> str:
+    return decode_bytes(value).replace("\r", "").replace("\n", "").strip()
 
 
 def _decode_word(form: str, text: str) -> bytes:

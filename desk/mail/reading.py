@@ -7,7 +7,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import Message
 
 from desk.errors import MailTrouble
 from desk.mail.bodies import Body, read_body
@@ -22,9 +21,9 @@ from desk.mail.headers import (
     read_references,
 )
 from desk.mail.kinds import Signs, tell_kind
-from desk.mail.parts import Leaf, list_leaves, parse_head, parse_parts, read_attachment
+from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts, read_name
 from desk.mail.quotes import cut_quotes
-from desk.mail.repairs import cut_head, mend_head, trim_start
+from desk.mail.repairs import split_head, trim_start
 from desk.mail.values import Address, Attachment, Mail, Unreadable
 
 _SUBJECT_CHARS = 998  # RFC 5322 §2.1.1
@@ -60,7 +59,8 @@ class Identity:
 def read_mail(raw: bytes) -> Mail | Unreadable:
     """The mail in `raw` (RFC 5322, any line ends), or why there is none.
 
-    Reasons: "empty", "headerless" (binary junk), "nesting" or "parts" (beyond reason), "damaged".
+    Reasons: "empty", "headerless" (binary junk), "damaged". What is nested or split beyond reason is a Mail that names
+    it among its defects.
     """
     try:
         return compose_mail(raw)
@@ -72,15 +72,15 @@ def read_mail(raw: bytes) -> Mail | Unreadable:
 
 def compose_mail(raw: bytes) -> Mail:
     """The mail in `raw`; raises MailTrouble, whose detail is the reason, when there is none."""
-    message, headers = _parse_mail(raw)
-    leaves = list_leaves(message)
+    whole = _parse_mail(raw)
+    headers, leaves = whole.headers, list_leaves(whole)
     senders = read_addresses(headers.every("from"))
     sender = senders[0] if senders else _NOBODY
     subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
     body = read_body(leaves)
     reply_text = _find_reply_text(body, headers, subject)
-    report = read_report(message, leaves, headers, sender, len(raw))
-    kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(message, leaves), report))
+    report = read_report(whole, leaves, sender)
+    kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(whole, leaves), report))
     message_id, date = read_message_id(headers), read_date(headers)
     attachments = _read_attachments(leaves)
     return Mail(
@@ -101,13 +101,14 @@ def compose_mail(raw: bytes) -> Mail:
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
         fingerprint=take_fingerprint(message_id, date, sender.address, reply_text),
-        defects=_list_defects(message, leaves, headers, senders, body),
+        defects=_list_defects(whole, leaves, senders, body),
     )
 
 
 def identify_headers(raw: bytes) -> Identity:
     """Identity of a mail from its header part alone, at most a megabyte; empty values for what is missing."""
-    headers = read_headers(parse_head(cut_head(mend_head(trim_start(raw)))))
+    start = trim_start(raw)
+    headers = read_headers(split_head(start, 0, len(start))[0])
     senders = read_addresses(headers.every("from"))
     return Identity(
         message_id=read_message_id(headers),
@@ -136,15 +137,14 @@ def _drop_footer(text: str) -> str:
     return "\n".join(lines[:start])
 
 
-def _parse_mail(raw: bytes) -> tuple[Message, Headers]:
+def _parse_mail(raw: bytes) -> Part:
     trimmed = trim_start(raw)
     if not trimmed:
         raise MailTrouble("empty")
-    message = parse_parts(mend_head(trimmed))
-    headers = read_headers(message)
-    if not any(_KNOWN.fullmatch(name) for name in headers.fields):
+    whole = parse_parts(trimmed)
+    if not any(_KNOWN.fullmatch(name) for name in whole.headers.fields):
         raise MailTrouble("headerless")
-    return message, headers
+    return whole
 
 
 def _find_reply_text(body: Body, headers: Headers, subject: str) -> str:
@@ -154,39 +154,43 @@ def _find_reply_text(body: Body, headers: Headers, subject: str) -> str:
     return cut_quotes(body.marked, reply=reply, whole=body.text)
 
 
-def _list_types(message: Message, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
-    return (message.get_content_type(), *(_name_type(leaf) for leaf in leaves))
+def _list_types(whole: Part, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
+    return (whole.content_type, *(_name_type(leaf) for leaf in leaves))
 
 
 def _name_type(leaf: Leaf) -> str:
     """A calendar part with a method speaks for the whole mail (RFC 6047); a file of events does not."""
-    if leaf.content_type != "text/calendar" or leaf.part.get_content_disposition() == "attachment":
+    if leaf.content_type != "text/calendar" or leaf.part.disposition == "attachment":
         return leaf.content_type
-    return "text/calendar; method" if leaf.part.get_param("method") else leaf.content_type
+    return "text/calendar; method" if leaf.part.params.get("method") else leaf.content_type
 
 
 def _read_attachments(leaves: tuple[Leaf, ...]) -> tuple[Attachment, ...]:
     attached = [leaf for leaf in leaves if leaf.attached][:_MAX_ATTACHMENTS]
-    return tuple(read_attachment(leaf, position) for position, leaf in enumerate(attached, start=1))
+    return tuple(_read_attachment(leaf, position) for position, leaf in enumerate(attached, start=1))
+
+
+def _read_attachment(leaf: Leaf, position: int) -> Attachment:
+    content = leaf.part.read_content()
+    return Attachment(
+        name=read_name(leaf.part) or f"attachment-{position}.bin",
+        content_type=leaf.content_type,
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        inline=leaf.part.disposition == "inline",
+    )
 
 
 def _list_defects(
-    message: Message, leaves: tuple[Leaf, ...], headers: Headers, senders: tuple[Address, ...], body: Body
+    whole: Part, leaves: tuple[Leaf, ...], senders: tuple[Address, ...], body: Body
 ) -> tuple[str, ...]:
-    parts = (message, *(leaf.part for leaf in leaves))
-    broken = {type(one).__name__ for part in parts for one in part.defects}
+    flaws = {flaw for part in list_parts(whole) for flaw in part.flaws}
     table = (
         ("sender-missing", not senders),
-        ("several-senders", len(senders) > 1 or len(headers.every("from")) > 1),
-        ("date-missing", read_date(headers) is None),
-        ("id-missing", not headers.first("message-id")),
+        ("several-senders", len(senders) > 1 or len(whole.headers.every("from")) > 1),
+        ("date-missing", read_date(whole.headers) is None),
+        ("id-missing", not whole.headers.first("message-id")),
         ("text-shortened", body.shortened),
         ("attachments-left-out", sum(leaf.attached for leaf in leaves) > _MAX_ATTACHMENTS),
-        ("encrypted", message.get_content_type() == "multipart/encrypted"),
     )
-    return (*(name for name, holds in table if holds), *sorted(_name_defect(one) for one in broken))
-
-
-def _name_defect(name: str) -> str:
-    words = re.findall("[A-Z][a-z0-9]*", name.removesuffix("Defect").replace("Base64", "Basesixtyfour"))
-    return "-".join(words).lower().replace("basesixtyfour", "base64")
+    return (*(name for name, holds in table if holds), *sorted(flaws))
