@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 
 from charset_normalizer import from_bytes
 
@@ -37,7 +38,7 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     """Text of `data`; never raises. Claimed charset first, UTF-8 where it fits, else the likeliest guess."""
     claimed = find_codec(charset)
     if claimed.startswith("iso2022"):
-        return data.decode(claimed, "replace")  # seven bits: every other charset would fit it
+        return _decode_escaped(data, claimed)  # seven bits: every other charset would fit it
     for codec in _order_codecs(claimed):
         try:
             return data.decode(codec)
@@ -46,6 +47,7 @@ def decode_bytes(data: bytes, charset: str = "") -> str:
     return _guess_text(data)
 
 
+@lru_cache(maxsize=256)
 def find_codec(charset: str) -> str:
     """Python's name of a charset, widened; empty when it is unknown."""
     try:
@@ -64,6 +66,15 @@ def clean_text(text: str) -> str:
 def clean_line(text: str) -> str:
     """One line that is safe to show: white space collapsed, no controls, no bidirectional overrides."""
     return " ".join(_OVERRIDES.sub("", clean_text(text.replace("\t", " "))).split())
+
+
+def _decode_escaped(data: bytes, claimed: str) -> str:
+    """ISO-2022-JP as Windows writes it, with NEC's letters (①, ㈱) in the rows that JIS X 0208 leaves empty."""
+    try:
+        return data.decode(claimed)
+    except ValueError:
+        widened = data.replace(b"\x1b$B", b"\x1b$(Q") if claimed.startswith("iso2022_jp") else data
+    return widened.decode("iso2022_jp_2004" if widened is not data else claimed, "replace")
 
 
 def _order_codecs(claimed: str) -> tuple[str, ...]:

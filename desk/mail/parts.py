@@ -20,13 +20,29 @@ from desk.mail.repairs import split_head
 _MAX_PARTS = 1_000
 _MAX_DEPTH = 100
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}")
+_FIELD_LINE = re.compile(rb"[!-9;-~]{1,60}[ \t]?:")
+_WORDS = re.compile(rb"[\t\n\r -~\x80-\xff]{1,100000}")
+_MISLABELLED = re.compile(r"(?:image|audio|video|plain|unknown)/|text/(?!calendar|x?-?vcard|directory)")
+_TEXTS = ("text/plain", "text/html")
 _PADDING = re.compile(rb"=+")
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _UUENCODED = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 _PLAIN = frozenset({"", "7bit", "8bit", "binary"})
 # Where a boundary is not named, or not the one that is used: a delimiter is what stands above a part's header.
 _LIKELY = re.compile(rb"(?im)^--([^\r\n]{1,70}?)[ \t]*\r?\ncontent-[a-z-]{1,30}[ \t]?:")
-_MAILS = frozenset({"message/rfc822", "message/global", "message/news"})  # RFC 2046 §5.2.1, RFC 6532
+# What a report tells other programs (RFC 6522): neither text for a reader nor a file.
+_REPORTED = frozenset(
+    {
+        "message/delivery-status",
+        "message/global-delivery-status",
+        "message/disposition-notification",
+        "message/global-disposition-notification",
+        "message/feedback-report",
+        "message/global-headers",
+        "text/rfc822-headers",
+    }
+)
+MAILS = frozenset({"message/rfc822", "message/global", "message/news"})  # RFC 2046 §5.2.1, RFC 6532
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +104,10 @@ def parse_parts(raw: bytes) -> Part:
 
 def list_leaves(mail: Part) -> tuple[Leaf, ...]:
     """All leaves, first to last; an attached mail is one leaf."""
-    return tuple(_walk_parts(mail, group=0, related=False))
+    leaves = tuple(_walk_parts(mail, group=0, related=False, reported=False))
+    if any(leaf.content_type in _TEXTS and not leaf.attached for leaf in leaves):
+        return leaves
+    return tuple(_show_text(leaf) for leaf in leaves)
 
 
 def list_parts(mail: Part) -> Iterator[Part]:
@@ -122,13 +141,13 @@ def _read_part(raw: bytes, start: int, end: int, depth: int, budget: _Budget, de
     headers = read_headers(head)
     value, params = split_field(headers.first("content-type"))
     content_type = value if _TYPE.fullmatch(value) else _mend_type(value, default)
-    composite = content_type.startswith("multipart/") or content_type in _MAILS
+    composite = content_type.startswith("multipart/") or content_type in MAILS
     if not composite:
         return Part(headers, content_type, params, raw, body, end)
     if depth >= _MAX_DEPTH or budget.left <= 0:
         return Part(headers, "application/octet-stream", params, raw, body, end, flaws=("nested-too-deep",))
     part = Part(headers, content_type, params, raw, body, end)
-    parts, flaws = _open_mail(part, depth, budget) if content_type in _MAILS else _split_parts(part, depth, budget)
+    parts, flaws = _open_mail(part, depth, budget) if content_type in MAILS else _split_parts(part, depth, budget)
     return Part(headers, content_type, params, raw, body, end, parts, flaws)
 
 
@@ -195,28 +214,48 @@ def _strip_break(raw: bytes, at: int) -> int:
     return at - (raw[at - 1 : at] == b"\r")
 
 
-def _walk_parts(part: Part, group: int, related: bool) -> Iterator[Leaf]:
+def _walk_parts(part: Part, group: int, related: bool, reported: bool) -> Iterator[Leaf]:
     if not part.is_multipart:
-        yield _make_leaf(part, group, related)
+        yield _make_leaf(part, group, related, reported)
         return
     inner = id(part) if part.content_type == "multipart/alternative" else group
+    related = related or part.content_type == "multipart/related"
     for child in part.parts:
-        yield from _walk_parts(child, inner, related or part.content_type == "multipart/related")
+        yield from _walk_parts(child, inner, related, part.content_type == "multipart/report")
 
 
-def _make_leaf(part: Part, group: int, related: bool) -> Leaf:
+def _make_leaf(part: Part, group: int, related: bool, reported: bool) -> Leaf:
     content_type = part.content_type
-    if content_type.startswith("multipart/"):
+    if content_type.startswith("multipart/") or _is_prose(part):
         content_type = "text/plain"  # a multipart whose boundary is missing: what is there is text
-    bodily = content_type in ("text/plain", "text/html") and not read_name(part)
-    attached = not bodily or part.disposition == "attachment"
+    machine = reported and content_type in _REPORTED
+    bodily = content_type in _TEXTS and not read_name(part)
+    attached = not (bodily or machine) or part.disposition == "attachment"
     return Leaf(part, content_type, group, attached, related)
+
+
+def _show_text(leaf: Leaf) -> Leaf:
+    """In a mail that has no text, a nameless part of whatever type that holds words is the text (self-made mailers)."""
+    part = leaf.part
+    if not _MISLABELLED.match(leaf.content_type) or read_name(part) or part.disposition == "attachment":
+        return leaf
+    return Leaf(part, "text/plain", leaf.group, attached=False) if _WORDS.fullmatch(part.read_content()) else leaf
+
+
+def _is_prose(part: Part) -> bool:
+    """InterMail labels its explanation a delivery status; a status has fields (RFC 3464 §2.1)."""
+    if part.content_type != "message/delivery-status":
+        return False
+    first, _, _ = part.raw[part.start : part.end].lstrip().partition(b"\n")
+    return bool(first) and not _FIELD_LINE.match(first)
 
 
 def _decode_base64(body: bytes) -> bytes:
     """Whatever letters of the alphabet there are; programs join encoded pieces, each with its own padding."""
-    pieces = [piece for piece in _PADDING.split(body) if not piece.isspace()]
-    return b"".join(_decode_letters(piece) for piece in pieces)
+    padding = body.find(b"=")
+    if padding < 0 or not body[padding:].strip(b"=\r\n\t "):
+        return _decode_letters(body)
+    return b"".join(_decode_letters(piece) for piece in _PADDING.split(body) if not piece.isspace())
 
 
 def _decode_letters(piece: bytes) -> bytes:

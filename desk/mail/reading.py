@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from desk.errors import MailTrouble
+from desk.mail.attachments import describe_file, tell_apart
 from desk.mail.bodies import Body, read_body
 from desk.mail.bounces import read_report
 from desk.mail.headers import (
@@ -25,10 +26,13 @@ from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts, re
 from desk.mail.quotes import cut_quotes
 from desk.mail.repairs import split_head, trim_start
 from desk.mail.values import Address, Attachment, Mail, Unreadable
+from desk.mail.wrappers import name_wrappers
 
 _SUBJECT_CHARS = 998  # RFC 5322 §2.1.1
 _MAX_ATTACHMENTS = 200
 _MAX_RESULTS = 20
+# Where a mail really went: a server's own field, or that of a program that fetched it.
+_DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to")
 _NOBODY = Address("", "")
 # A mail has one of these; a line with a colon in binary junk has not.
 _KNOWN = re.compile(
@@ -42,6 +46,7 @@ _LIST_FOOTER = re.compile(
     r"list-?serv|you received this message because|vous recevez ce message",
     re.IGNORECASE,
 )
+_SHOWN = re.compile(rb"cid:([^\"'\s>)]{1,200})", re.IGNORECASE)
 _FOOTER_RULE = re.compile(r"(?:_{5,}|-{5,}|-- ?)\s*")
 _FOOTER_LINES = 15
 
@@ -73,7 +78,7 @@ def read_mail(raw: bytes) -> Mail | Unreadable:
 def compose_mail(raw: bytes) -> Mail:
     """The mail in `raw`; raises MailTrouble, whose detail is the reason, when there is none."""
     whole = _parse_mail(raw)
-    headers, leaves = whole.headers, list_leaves(whole)
+    headers, leaves, parts = whole.headers, list_leaves(whole), tuple(list_parts(whole))
     senders = read_addresses(headers.every("from"))
     sender = senders[0] if senders else _NOBODY
     subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
@@ -101,7 +106,9 @@ def compose_mail(raw: bytes) -> Mail:
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
         fingerprint=take_fingerprint(message_id, date, sender.address, reply_text),
-        defects=_list_defects(whole, leaves, senders, body),
+        defects=_list_defects(whole, parts, leaves, senders, body),
+        delivered_to=read_addresses(value for name in _DELIVERED for value in headers.every(name)),
+        wrappers=name_wrappers(parts, body.text),
     )
 
 
@@ -167,24 +174,40 @@ def _name_type(leaf: Leaf) -> str:
 
 def _read_attachments(leaves: tuple[Leaf, ...]) -> tuple[Attachment, ...]:
     attached = [leaf for leaf in leaves if leaf.attached][:_MAX_ATTACHMENTS]
-    return tuple(_read_attachment(leaf, position) for position, leaf in enumerate(attached, start=1))
+    shown = _list_shown(leaves) if any(_names_image(leaf) for leaf in attached) else frozenset()
+    found = [_read_attachment(leaf, position, shown) for position, leaf in enumerate(attached, start=1)]
+    names = tell_apart(one.name for one in found)
+    return tuple(replace(one, name=name) if name != one.name else one for one, name in zip(found, names, strict=True))
 
 
-def _read_attachment(leaf: Leaf, position: int) -> Attachment:
-    content = leaf.part.read_content()
-    return Attachment(
-        name=read_name(leaf.part) or f"attachment-{position}.bin",
-        content_type=leaf.content_type,
-        size_bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        inline=leaf.part.disposition == "inline",
-    )
+def _read_attachment(leaf: Leaf, position: int, shown: frozenset[str]) -> Attachment:
+    part = leaf.part
+    return describe_file(read_name(part), leaf.content_type, part.read_content(), position, _is_inline(leaf, shown))
+
+
+def _is_inline(leaf: Leaf, shown: frozenset[str]) -> bool:
+    """An image that a page refers to (RFC 2392), or that is there to be shown and not said to be a file."""
+    if not leaf.content_type.startswith("image/"):
+        return False
+    if leaf.part.headers.first("content-id").strip("<> ") in shown:
+        return True
+    return leaf.part.disposition == "inline" or (leaf.related and leaf.part.disposition != "attachment")
+
+
+def _names_image(leaf: Leaf) -> bool:
+    return leaf.content_type.startswith("image/") and "content-id" in leaf.part.headers
+
+
+def _list_shown(leaves: tuple[Leaf, ...]) -> frozenset[str]:
+    """Content-IDs of the pictures that the mail's pages show."""
+    pages = (leaf.part.read_content() for leaf in leaves if leaf.content_type == "text/html")
+    return frozenset(one.decode("ascii", "replace") for page in pages for one in _SHOWN.findall(page))
 
 
 def _list_defects(
-    whole: Part, leaves: tuple[Leaf, ...], senders: tuple[Address, ...], body: Body
+    whole: Part, parts: tuple[Part, ...], leaves: tuple[Leaf, ...], senders: tuple[Address, ...], body: Body
 ) -> tuple[str, ...]:
-    flaws = {flaw for part in list_parts(whole) for flaw in part.flaws}
+    flaws = {flaw for part in parts for flaw in part.flaws}
     table = (
         ("sender-missing", not senders),
         ("several-senders", len(senders) > 1 or len(whole.headers.every("from")) > 1),

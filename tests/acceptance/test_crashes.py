@@ -124,7 +124,7 @@ def strike(shift: Shift, crash: Crash) -> UUID:
     return run
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("shift", "crash"), CRASHES.values(), ids=CRASHES, indirect=["shift"])
 def test_after_sigkill_nothing_is_lost_nothing_is_twice_and_the_desk_goes_on(
     shift: Shift, crash: Crash, monkeypatch: pytest.MonkeyPatch

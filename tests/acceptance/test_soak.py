@@ -30,7 +30,7 @@ REFUSED, SILENT, SLOW = "refused", "silent", "slow"
 OTHERS = tuple(f"box{number:02}" for number in range(17))
 ALL = (SILENT, SLOW, REFUSED, *OTHERS)  # those in the way come first
 SOME = 5  # new mails a round in each mailbox
-PATIENCE = 60.0  # seconds that a gate waits for the others: with a busy machine, not with the desk
+PATIENCE = 180.0  # seconds that a gate waits for the others: with a busy machine, not with the desk
 TIMEOUT = 180.0  # of the mailboxes: longer than any gate is shut
 NO_PENALTY = "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"  # it slows everybody down
 SERIAL = count()

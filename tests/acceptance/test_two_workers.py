@@ -23,7 +23,7 @@ from tests.stores import count_rows
 __all__ = ["postgres", "postgres_template"]  # fixtures
 
 THREADS = 250
-LATEST = 300
+LATEST = 900
 DECIDED = re.compile(r"^(\d+) mails decided, (\d+) letters sent")
 
 

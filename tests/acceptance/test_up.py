@@ -33,10 +33,10 @@ SCHEDULED = {
 }  # fmt: skip
 UNASKED = {"mailbox-watchdog"}  # no parameters
 ALL = SCHEDULED | OPTIONAL | BY_HAND
-STARTING, STOPPING, WORKING = 200, 60, 120  # seconds on a busy machine
+STARTING, STOPPING, WORKING = 200, 200, 120  # seconds on a busy machine
 EVERY = {"limit": 200}
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(2400)
 
 
 @dataclass(frozen=True, slots=True)

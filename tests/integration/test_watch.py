@@ -25,7 +25,7 @@ from tests.dovecot import Dovecot, run_dovecot
 from tests.stores import add_mailbox, count_rows, look_up
 
 USER, WORD = "support", "watch"
-PATIENCE = 20.0  # seconds
+PATIENCE = 60.0  # seconds
 LONG = timedelta(minutes=5)
 
 
