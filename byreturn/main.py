@@ -134,6 +134,14 @@ def letters(as_json: Json = False) -> None:
 
 
 @app.command()
+def read(file: Annotated[Path, typer.Argument(help="An .eml file.")], as_json: Json = False) -> None:
+    """How the desk reads a mail: its kind and why, what was written now, files. Changes and looks up nothing."""
+    from byreturn.reading import show_mail
+
+    show_mail(file, as_json)
+
+
+@app.command()
 def status(number: str, status: Status) -> None:
     """Set a ticket's status, as a person who has handled it."""
     from store.cases import change_status

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from byreturn.files import write_private
+from byreturn.files import read_eml, write_private
 from byreturn.show import CONSOLE, read_row, show_rows, write_value
 from desk.errors import ConfigurationError
-from desk.mail import Mail, Unreadable
 from desk.quarantine import find_cause
 
 if TYPE_CHECKING:
@@ -110,26 +109,10 @@ def replay_edited(ids: list[int], everything: bool, file: Path) -> None:
         raise ConfigurationError("--eml takes the place of one mail", remedy="Name one id of `quarantine list`.")
     store = open_store()
     aside = find_aside(store.engine, ids[0])
-    data, mail = read_edited(file)
+    data, mail = read_eml(file)
     if not replace_mail(store, aside, data, mail, datetime.now(UTC)):
         raise ConfigurationError(f"mail {aside.id} is not in quarantine any more", remedy=UNKNOWN)
     CONSOLE.print(f"{file} takes the place of mail {aside.id}, which goes back before its door.")
-
-
-def read_edited(file: Path) -> tuple[bytes, Mail]:
-    """The bytes of an edited mail and what they say. Raises ConfigurationError when they can't be read."""
-    from desk.mail import read_mail
-
-    try:
-        data = file.read_bytes()
-    except OSError as failure:
-        raise ConfigurationError(f"{file} can't be read ({failure.strerror})") from None
-    mail = read_mail(data)
-    if isinstance(mail, Unreadable):
-        raise ConfigurationError(
-            f"{file} holds no readable mail: {mail.reason}", remedy="Nothing was changed; mend the file."
-        )
-    return data, mail
 
 
 def find_aside(engine: sa.Engine, aside_id: int) -> Quarantined:

@@ -65,7 +65,8 @@ def clean_text(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """One line that is safe to show: white space collapsed, no controls, no bidirectional overrides."""
-    return " ".join(_OVERRIDES.sub("", clean_text(text.replace("\t", " "))).split())
+    plain = text if text.isascii() and text.isprintable() else _OVERRIDES.sub("", clean_text(text.replace("\t", " ")))
+    return " ".join(plain.split())
 
 
 def _decode_escaped(data: bytes, claimed: str) -> str:

@@ -44,7 +44,8 @@ class Headers:
 
     def every(self, name: str) -> tuple[str, ...]:
         """All values of a field, topmost first."""
-        return tuple(map(_unfold_value, self.fields.get(name.lower(), ())))
+        values = self.fields.get(name.lower())
+        return tuple(map(_unfold_value, values)) if values else ()
 
     def __contains__(self, name: str) -> bool:
         return name in self.fields
@@ -60,6 +61,8 @@ def read_headers(head: bytes) -> Headers:
 
 def decode_words(value: str) -> str:
     """One clean line with RFC 2047 encoded words decoded; words cut within a letter are joined first."""
+    if "=?" not in value:
+        return clean_line(value[:_WORDS_CHARS])
     source = _WORD_GAP.sub("", value[:_WORDS_CHARS])
     pieces: list[str] = []
     end, pending, pending_charset = 0, b"", ""

@@ -106,7 +106,7 @@ def compose_mail(raw: bytes) -> Mail:
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
         fingerprint=take_fingerprint(message_id, date, sender.address, reply_text),
-        defects=_list_defects(whole, parts, leaves, senders, body),
+        defects=_list_defects(whole, parts, leaves, senders, body, date),
         delivered_to=read_addresses(value for name in _DELIVERED for value in headers.every(name)),
         wrappers=name_wrappers(parts, body.text),
     )
@@ -205,13 +205,18 @@ def _list_shown(leaves: tuple[Leaf, ...]) -> frozenset[str]:
 
 
 def _list_defects(
-    whole: Part, parts: tuple[Part, ...], leaves: tuple[Leaf, ...], senders: tuple[Address, ...], body: Body
+    whole: Part,
+    parts: tuple[Part, ...],
+    leaves: tuple[Leaf, ...],
+    senders: tuple[Address, ...],
+    body: Body,
+    date: datetime | None,
 ) -> tuple[str, ...]:
     flaws = {flaw for part in parts for flaw in part.flaws}
     table = (
         ("sender-missing", not senders),
         ("several-senders", len(senders) > 1 or len(whole.headers.every("from")) > 1),
-        ("date-missing", read_date(whole.headers) is None),
+        ("date-missing", date is None),
         ("id-missing", not whole.headers.first("message-id")),
         ("text-shortened", body.shortened),
         ("attachments-left-out", sum(leaf.attached for leaf in leaves) > _MAX_ATTACHMENTS),

@@ -61,6 +61,21 @@ def test_every_command_says_what_it_does(words: tuple[str, ...], byreturn: Comma
     assert "." in said.out.split("╭")[0].partition("]")[2], "no sentence about it"
 
 
+def test_it_shows_how_the_desk_reads_a_mail(byreturn: Command) -> None:
+    whole = json.loads(byreturn("read", "tests/mails/nasty-attachments.eml", "--json").out)
+    assert (whole["kind"], whole["language"], whole["reply_text"]) == ("person", "fr", "Voir les pièces jointes.")
+    shown = byreturn("read", "tests/mails/nasty-attachments.eml").out
+    assert all(one["name"] in shown for one in whole["attachments"])
+    assert "DOUBLE-EXTENSION" in shown
+
+
+def test_a_file_that_is_no_mail_is_told_in_one_line(byreturn: Command, tmp_path: Path) -> None:
+    file = tmp_path / "photo.eml"
+    file.write_bytes(b"\x89PNG\r\n")
+    said = byreturn("read", str(file))
+    assert (said.status, "holds no readable mail: headerless" in said.error) == (2, True)
+
+
 # --- policy --------------------------------------------------------------------------------------------------
 
 
