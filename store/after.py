@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,9 +16,12 @@ filings = table(Filing)
 messages = table(Message)
 
 
-def queue_filings(connection: sa.Connection, message_id: int, folder: str) -> None:
-    """Each delivery goes to the verdict's `folder`, or gets its mailbox's after-intake action, or is left alone."""
-    _queue_some(connection, deliveries.c.message_id == message_id, sa.literal(folder))
+def queue_filings(connection: sa.Connection, folders: Mapping[int, str]) -> None:
+    """Each delivery of a message (id → its verdict's folder) goes there, or where that is empty gets its mailbox's
+    after-intake action, or is left alone.
+    """
+    found = connection.execute(_FIND_DELIVERIES, {"decided": list(folders)})
+    _queue_rows(connection, [(one, folders[one.message_id]) for one in found])
 
 
 def queue_late(connection: sa.Connection, ids: Sequence[int]) -> None:
@@ -54,15 +58,25 @@ def _find_folder() -> sa.ColumnElement[str]:
 
 def _queue_some(connection: sa.Connection, which: sa.ColumnElement[bool], folder: sa.ColumnElement[str]) -> None:
     """What came out of a file lies in no mailbox (its UIDVALIDITY is 0): there is nothing to move or mark."""
-    found = (
-        sa.select(deliveries.c.id, deliveries.c.mailbox_id, mailboxes.c.after_intake, folder.label("folder"))
-        .join(mailboxes, mailboxes.c.id == deliveries.c.mailbox_id)
-        .where(which, deliveries.c.uidvalidity > 0)
-    )
+    found = connection.execute(_find_deliveries(which, folder.label("folder")))
+    _queue_rows(connection, [(one, one.folder) for one in found])
+
+
+def _find_deliveries(which: sa.ColumnElement[bool], *more: sa.ColumnElement[str]) -> sa.Select[Any]:
+    columns = (deliveries.c.id, deliveries.c.mailbox_id, deliveries.c.message_id, mailboxes.c.after_intake)
+    joined = sa.select(*columns, *more).join(mailboxes, mailboxes.c.id == deliveries.c.mailbox_id)
+    return joined.where(which, deliveries.c.uidvalidity > 0)
+
+
+def _queue_rows(connection: sa.Connection, found: Sequence[tuple[sa.Row[Any], str]]) -> None:
     rows = [
-        {"mailbox_id": row.mailbox_id, "action": "move" if row.folder else "after_intake", "delivery_id": row.id,
-         "folder": row.folder, "state": "open", "attempts": 0, "claimed_by": ""}
-        for row in connection.execute(found)
-        if row.folder or row.after_intake != "keep"
+        {"mailbox_id": one.mailbox_id, "action": "move" if folder else "after_intake", "delivery_id": one.id,
+         "folder": folder, "state": "open", "attempts": 0, "claimed_by": ""}
+        for one, folder in found
+        if folder or one.after_intake != "keep"
     ]  # fmt: skip
     insert_new(connection, filings, rows)
+
+
+# Made once: see store.engine.
+_FIND_DELIVERIES = _find_deliveries(deliveries.c.message_id.in_(sa.bindparam("decided", expanding=True)))

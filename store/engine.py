@@ -70,21 +70,37 @@ def insert_new(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping
     if not rows:
         return 0
     first_key = next(iter(into.primary_key.columns))
-    statement = _insert(connection, into).on_conflict_do_nothing().returning(first_key)
-    return len(connection.execute(statement, list(rows)).all())
+    statement = _insert_new(connection.dialect.name, into, first_key)
+    return len(connection.execute(statement, rows[0] if len(rows) == 1 else list(rows)).all())
 
 
 def insert_many(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """The same without the count, by the driver's own executemany: on PostgreSQL in half the time."""
     if rows:
-        connection.execute(_insert(connection, into).on_conflict_do_nothing(), list(rows))
+        connection.execute(_insert_new(connection.dialect.name, into), list(rows))
 
 
 def insert_once(connection: sa.Connection, into: sa.Table, row: Mapping[str, Any]) -> int | None:
     """Insert one row; its id, or None when its unique key is there already."""
-    statement = _insert(connection, into).values(**row).on_conflict_do_nothing().returning(into.c.id)
-    found: int | None = connection.execute(statement).scalar_one_or_none()
+    statement = _insert_new(connection.dialect.name, into, into.c.id)
+    found: int | None = connection.execute(statement, row).scalar_one_or_none()
     return found
+
+
+def insert_found(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows, passing over those whose unique key is there already; the ids of those that were new."""
+    if not rows:
+        return []
+    statement = _insert_new(connection.dialect.name, into, into.c.id)
+    return list(connection.execute(statement, list(rows)).scalars())
+
+
+def insert_rows(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows that nobody else can have inserted; their ids in the same order."""
+    if not rows:
+        return []
+    statement = _insert_all(into)
+    return list(connection.execute(statement, list(rows)).scalars())
 
 
 def upsert(
@@ -102,6 +118,39 @@ def upsert(
 
 def _insert(connection: sa.Connection, into: sa.Table) -> Any:
     return postgresql.insert(into) if connection.dialect.name == "postgresql" else sqlite.insert(into)
+
+
+# Statements are made once: to make one and find its SQL takes ten times as long as to run it. SQLAlchemy finds no SQL
+# again for inserts with a conflict clause unless their classes say that it may; ours has nothing that varies.
+class _SqliteInsert(sqlite.Insert):
+    inherit_cache = True
+
+
+class _SqlitePassing(sqlite.dml.OnConflictDoNothing):
+    inherit_cache = True
+    _traverse_internals: Any = ()
+
+
+class _PostgresInsert(postgresql.Insert):
+    inherit_cache = True
+
+
+class _PostgresPassing(postgresql.dml.OnConflictDoNothing):
+    inherit_cache = True
+    _traverse_internals: Any = ()
+
+
+@lru_cache(maxsize=256)
+def _insert_new(dialect: str, into: sa.Table, *returned: sa.Column[Any]) -> Any:
+    on_postgres = dialect == "postgresql"
+    made: Any = (_PostgresInsert if on_postgres else _SqliteInsert)(into)
+    made._post_values_clause = _PostgresPassing() if on_postgres else _SqlitePassing()
+    return made.returning(*returned) if returned else made
+
+
+@lru_cache(maxsize=64)
+def _insert_all(into: sa.Table) -> Any:
+    return sa.insert(into).returning(into.c.id, sort_by_parameter_order=True)
 
 
 def changed(result: sa.CursorResult[Any]) -> int:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from desk.mail import Mail
 from store.after import queue_late
 from store.aside import set_aside
-from store.engine import changed, insert_new, insert_once, pass_over, reading, writing
+from store.engine import changed, insert_found, insert_new, pass_over, reading, writing
 from store.intake import Claimed, deliveries
 from store.memory import Store
 from store.tables import Contact, Conversation, ConversationRef, Message, Quarantine, Tombstone, table
@@ -93,19 +93,24 @@ def _save_living(connection: sa.Connection, living: Sequence[ReadMail]) -> int:
     grouped = _group_conversations(connection, living)
     people = _know_contacts(connection, living)
     ordered = sorted(living, key=lambda each: each.mail.fingerprint)
-    rows = [_describe(one, grouped[one.place.id], people.get(one.mail.sender.address)) for one in ordered]
-    known = [one.place.id for one, row in zip(ordered, rows, strict=True) if not _save_one(connection, one, row)]
+    rows = {
+        one.mail.fingerprint: _describe(one, grouped[one.place.id], people.get(one.mail.sender.address))
+        for one in reversed(ordered)  # of a mail that comes twice in one chunk, the first delivery counts
+    }
+    made = set(insert_found(connection, messages, [rows[one] for one in sorted(rows)]))
+    ids = _find_messages(connection, rows)
+    if living:
+        named = [{"of": one.place.id, "is": ids[one.mail.fingerprint]} for one in ordered]
+        connection.execute(_NAME_MESSAGE, named)
+    opening = {one.place.id for one in {ids[one.mail.fingerprint]: one for one in reversed(ordered)}.values()}
+    known = [one.place.id for one in ordered if ids[one.mail.fingerprint] not in made or one.place.id not in opening]
     queue_late(connection, known)
     return len(living) - len(known)
 
 
-def _save_one(connection: sa.Connection, read: ReadMail, row: dict[str, object]) -> bool:
-    """Whether the mail was new; its delivery names its message either way."""
-    made = insert_once(connection, messages, row)
-    known = sa.select(messages.c.id).where(messages.c.fingerprint == read.mail.fingerprint)
-    message_id = made or connection.execute(known).scalar_one()
-    connection.execute(sa.update(deliveries).where(deliveries.c.id == read.place.id).values(message_id=message_id))
-    return made is not None
+def _find_messages(connection: sa.Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+    found = connection.execute(_FIND_MESSAGES, {"wanted": list(fingerprints)})
+    return {row.fingerprint: row.id for row in found}
 
 
 def _describe(read: ReadMail, conversation_id: int, contact_id: int | None) -> dict[str, object]:
@@ -307,3 +312,10 @@ def count_waiting(store: Store) -> dict[str, int]:
     }
     with reading(store.engine) as connection:
         return {name: int(connection.execute(query).scalar_one()) for name, query in queries.items()}
+
+
+# Made once: see store.engine.
+_NAME_MESSAGE = sa.update(deliveries).where(deliveries.c.id == sa.bindparam("of")).values(message_id=sa.bindparam("is"))
+_FIND_MESSAGES = sa.select(messages.c.id, messages.c.fingerprint).where(
+    messages.c.fingerprint.in_(sa.bindparam("wanted", expanding=True))
+)

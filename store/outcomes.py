@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -13,10 +14,10 @@ from desk.escalation import SETTLED
 from desk.facts import Facts
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from store.after import queue_filings
-from store.engine import changed, insert_new, insert_once, writing
+from store.engine import changed, insert_many, insert_new, insert_once, insert_rows, writing
 from store.facts import letters, participants, recipients, tickets
 from store.memory import Store
-from store.messages import Waiting, hash_ref, hold_claim, messages, refs
+from store.messages import Waiting, contacts, conversations, hash_ref, messages, refs
 from store.tables import Decision, Event, Filing, Judgement, TicketOrigin, table
 
 decisions = table(Decision)
@@ -53,102 +54,157 @@ class Outcome:
     policy_version: str
 
 
-def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, claim_until: datetime) -> None:
-    """Commit one outcome. Raises ClaimLost or StaleDecision with nothing committed.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed mail and what was decided about it, at the moment that this was decided for."""
 
-    The claim's row is written first: on PostgreSQL that locks it, so a worker whose claim lapsed waits and then loses.
+    waiting: Waiting
+    outcome: Outcome
+    now: datetime
+
+    @property
+    def of(self) -> int:
+        """Id of its message."""
+        return self.waiting.id
+
+
+def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, claim_until: datetime) -> None:
+    """Commit one outcome. Raises ClaimLost or StaleDecision with nothing committed."""
+    carry_all(store, [Work(waiting, outcome, now)], claim_until)
+
+
+def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> None:
+    """Commit the outcomes of several mails, each of another conversation, all under one claim: a commit costs more than
+    what is in it. Raises ClaimLost or StaleDecision when one of them can't be had, with nothing committed.
+
+    The claims' rows are written first: on PostgreSQL that locks them, so a worker whose claim lapsed waits and then
+    loses.
     """
     with writing(store.engine) as connection:
-        if not hold_claim(connection, waiting.conversation_id, waiting.token, claim_until):
-            raise ClaimLost(f"conversation {waiting.conversation_id}")
-        _settle_message(connection, waiting, outcome, now)
-        decision_id = _keep_decision(connection, waiting, outcome, now)
-        ticket_id = _apply_ticket(connection, waiting, outcome, now)
-        for letter in outcome.letters:
-            _queue_letter(connection, waiting, letter, ticket_id, decision_id, now)
-        queue_filings(connection, waiting.id, outcome.plan.folder)
-        if outcome.plan.bounced_letter is not None:
-            _mark_bounced(connection, outcome.plan.bounced_letter)
+        _hold_claims(connection, works, claim_until)
+        _settle_messages(connection, works)
+        decided = _keep_decisions(connection, works)
+        placed = _apply_tickets(connection, works)
+        _queue_letters(connection, works, decided, placed)
+        queue_filings(connection, {one.of: one.outcome.plan.folder for one in works})
+        for letter_id in (one.outcome.plan.bounced_letter for one in works):
+            if letter_id is not None:
+                _mark_bounced(connection, letter_id)
 
 
-def _settle_message(connection: sa.Connection, waiting: Waiting, outcome: Outcome, now: datetime) -> None:
-    judged = outcome.judged
-    this = sa.and_(
-        messages.c.id == waiting.id,
-        messages.c.state == "waiting",
-        messages.c.conversation_id == waiting.conversation_id,  # else another claim guards it now
-    )
-    settled = (
-        sa.update(messages)
-        .where(this)
-        .values(
-            state="decided",
-            decided_at=now,
-            verdict=outcome.plan.verdict.value,
-            reason=outcome.plan.reason,
-            category=judged.category if judged else "",
-        )
-    )
-    if changed(connection.execute(settled)) != 1:
-        raise StaleDecision(f"message {waiting.id} is not waiting any more")
+def _hold_claims(connection: sa.Connection, works: Sequence[Work], claim_until: datetime) -> None:
+    wanted = {one.waiting.conversation_id for one in works}
+    token = works[0].waiting.token
+    held = connection.execute(_HOLD, {"wanted": list(wanted), "token": token, "until": claim_until}).scalars()
+    if lost := wanted - set(held):
+        raise ClaimLost(f"conversation {min(lost)}")
 
 
-def _keep_decision(connection: sa.Connection, waiting: Waiting, outcome: Outcome, now: datetime) -> int:
-    judged = outcome.judged
-    _keep_judgements(connection, waiting.id, outcome, now)
-    earlier = sa.select(sa.func.coalesce(sa.func.max(decisions.c.revision), 0))
-    revision = connection.execute(earlier.where(decisions.c.message_id == waiting.id)).scalar_one() + 1
-    row = {
-        "message_id": waiting.id,
+def _settle_messages(connection: sa.Connection, works: Sequence[Work]) -> None:
+    # The conversation is looked at too: when it is another now, another claim guards the mail.
+    pairs = [(one.of, one.waiting.conversation_id) for one in works]
+    settled = set(connection.execute(_SETTLE, {"pairs": pairs}).scalars())
+    if lost := {one.of for one in works} - settled:
+        raise StaleDecision(f"message {min(lost)} is not waiting any more")
+    connection.execute(_DESCRIBE, [_describe_verdict(one) for one in works])
+
+
+def _describe_verdict(work: Work) -> dict[str, object]:
+    plan, judged = work.outcome.plan, work.outcome.judged
+    return {
+        "of": work.of,
+        "at": work.now,
+        "said": plan.verdict.value,
+        "why": plan.reason,
+        "about": judged.category if judged else "",
+    }
+
+
+def _keep_decisions(connection: sa.Connection, works: Sequence[Work]) -> list[int]:
+    """Ids in the order of `works`."""
+    judged = [row for one in works for row in _list_judgements(one)]
+    if judged:
+        connection.execute(_KEEP_JUDGEMENTS, judged)
+    found = connection.execute(_FIND_REVISIONS, {"wanted": [one.of for one in works]})
+    revisions = {row.message_id: row.revision for row in found}
+    return insert_rows(connection, decisions, [_describe_decision(one, revisions.get(one.of, 0) + 1) for one in works])
+
+
+def _describe_decision(work: Work, revision: int) -> dict[str, object]:
+    outcome, judged = work.outcome, work.outcome.judged
+    return {
+        "message_id": work.of,
         "revision": revision,
-        "at": now,
+        "at": work.now,
         "verdict": outcome.plan.verdict.value,
         "reason": outcome.plan.reason,
         "rule": outcome.plan.rule,
         "policy_version": outcome.policy_version,
-        "trust": outcome.facts.trust.value,
+        "trust": _tell_trust(outcome.facts),
         "category": judged.category if judged else "",
         "priority": judged.priority if judged else "",
         "language": judged.language if judged else "",
         "confidence": judged.confidence if judged else 0.0,
         "source": judged.source.value if judged else "",
     }
-    return int(connection.execute(sa.insert(decisions).values(**row).returning(decisions.c.id)).scalar_one())
 
 
-def _keep_judgements(connection: sa.Connection, message_id: int, outcome: Outcome, now: datetime) -> None:
+def _tell_trust(facts: Facts) -> str:
+    """What the sender was worth and what decided it: name servers may not say the same again."""
+    return f"{facts.trust}: {facts.evidence}" if facts.evidence else facts.trust.value
+
+
+def _list_judgements(work: Work) -> list[dict[str, object]]:
     """What every judge said, usable or not, and what it cost."""
+    outcome, best = work.outcome, work.outcome.judged
     said = [
         {"trouble": one.code, "category": "", "confidence": 0.0, **_cost(one.source, one.answer, one.usage)}
         for one in outcome.troubles
     ]
-    if outcome.judged:
-        best = outcome.judged
+    if best:
         row = {"trouble": "", "category": best.category, "confidence": best.confidence}
         said.append({**row, **_cost(best.source, best.answer, best.usage)})
-    if said:
-        connection.execute(sa.insert(judgements), [{"message_id": message_id, "at": now, **row} for row in said])
+    return [{"message_id": work.of, "at": work.now, **row} for row in said]
 
 
 def _cost(source: Source, answer: str, usage: Usage) -> dict[str, object]:
     return {"source": source.value, "answer": answer, **asdict(usage)}
 
 
-def _apply_ticket(connection: sa.Connection, waiting: Waiting, outcome: Outcome, now: datetime) -> int | None:
-    match outcome.plan.ticket:
-        case OpenTicket() as opening:
-            return _open_ticket(connection, waiting, opening, outcome, now)
-        case TouchTicket() as touch:
-            return _touch_ticket(connection, waiting, touch, outcome.plan.verdict, now)
-    return None
+# --- tickets -------------------------------------------------------------------------------------------------
 
 
-def _open_ticket(
-    connection: sa.Connection, waiting: Waiting, opening: OpenTicket, outcome: Outcome, now: datetime
-) -> int:
-    answered = outcome.plan.verdict is Verdict.ANSWERED
+def _apply_tickets(connection: sa.Connection, works: Sequence[Work]) -> dict[int, int]:
+    """Ticket of each message that has one."""
+    opening = [one for one in works if isinstance(one.outcome.plan.ticket, OpenTicket)]
+    placed = _open_tickets(connection, opening)
+    for one in works:
+        if isinstance(touch := one.outcome.plan.ticket, TouchTicket):
+            _touch_ticket(connection, touch, one)
+            placed[one.of] = touch.ticket_id
+    if placed:
+        _join_tickets(connection, [one for one in works if one.of in placed], placed)
+    return placed
+
+
+def _open_tickets(connection: sa.Connection, works: Sequence[Work]) -> dict[int, int]:
+    asking = [_find_requester(connection, one) for one in works]
+    rows = [_describe_ticket(one, contact_id) for one, contact_id in zip(works, asking, strict=True)]
+    made = insert_rows(connection, tickets, rows)
+    placed = {one.of: ticket_id for one, ticket_id in zip(works, made, strict=True)}
+    origin = [{"message_id": of, "ticket_id": ticket_id} for of, ticket_id in placed.items()]
+    if insert_new(connection, origins, origin) != len(placed):
+        raise StaleDecision("a message has opened a ticket already")
+    _take_in(connection, zip(made, asking, strict=True))
+    return placed
+
+
+def _describe_ticket(work: Work, contact_id: int | None) -> dict[str, object]:
+    outcome, opening = work.outcome, work.outcome.plan.ticket
+    if not isinstance(opening, OpenTicket):
+        raise TypeError("a plan that opens no ticket")
     organisation = outcome.facts.organisation
-    row = {
+    return {
         "number": outcome.number,
         "version": 1,
         "status": opening.status.value,
@@ -158,102 +214,120 @@ def _open_ticket(
         "team": opening.team,
         "language": opening.language,
         "organisation": organisation.name if organisation else "",
-        "contact_id": waiting.contact_id,
+        "contact_id": contact_id,
         "linked_to": opening.linked_to,
         "subject": outcome.subject[:500],
-        "opened_at": now,
+        "opened_at": work.now,
         "respond_by": opening.respond_by,
         "resolve_by": opening.resolve_by,
-        "responded_at": now if answered else None,
-        "touched_at": now,
+        "responded_at": work.now if outcome.plan.verdict is Verdict.ANSWERED else None,
+        "touched_at": work.now,
     }
-    ticket_id = int(connection.execute(sa.insert(tickets).values(**row).returning(tickets.c.id)).scalar_one())
-    if insert_new(connection, origins, [{"message_id": waiting.id, "ticket_id": ticket_id}]) != 1:
-        raise StaleDecision(f"message {waiting.id} has opened a ticket already")
-    _join_ticket(connection, waiting, ticket_id, "opened", opening.status.value, now)
-    return ticket_id
 
 
-def _touch_ticket(
-    connection: sa.Connection, waiting: Waiting, touch: TouchTicket, verdict: Verdict, now: datetime
-) -> int:
+def _find_requester(connection: sa.Connection, work: Work) -> int | None:
+    """The sender's contact, or that of somebody whose mail was passed on; a name that we know already stays."""
+    opening = work.outcome.plan.ticket
+    if not (isinstance(opening, OpenTicket) and opening.requester):
+        return work.waiting.contact_id
+    address, name = opening.requester.address, opening.requester.name[:200]
+    insert_new(connection, contacts, [{"address": address, "name": name, "organisation": "", "segment": ""}])
+    known = sa.select(contacts.c.id).where(contacts.c.address == address)
+    return int(connection.execute(known).scalar_one())
+
+
+def _touch_ticket(connection: sa.Connection, touch: TouchTicket, work: Work) -> None:
     values: dict[str, object] = {
         "version": touch.version + 1,
         "status": touch.status.value,
-        "touched_at": now,
+        "touched_at": work.now,
     }
-    if verdict is Verdict.CONFIRMED:
-        values["resolved_at"] = now
+    if work.outcome.plan.verdict is Verdict.CONFIRMED:
+        values["resolved_at"] = work.now
     elif touch.status not in SETTLED:
         values["resolved_at"] = None  # it was opened again
     if touch.event == "agent":
-        values["responded_at"] = sa.func.coalesce(tickets.c.responded_at, now)
+        values["responded_at"] = sa.func.coalesce(tickets.c.responded_at, work.now)
     this = sa.and_(tickets.c.id == touch.ticket_id, tickets.c.version == touch.version)
     if changed(connection.execute(sa.update(tickets).where(this).values(**values))) != 1:
         raise StaleDecision(f"ticket {touch.ticket_id} changed")
-    _join_ticket(connection, waiting, touch.ticket_id, touch.event, touch.status.value, now)
-    return touch.ticket_id
 
 
-def _join_ticket(
-    connection: sa.Connection, waiting: Waiting, ticket_id: int, word: str, status: str, now: datetime
+def _join_tickets(connection: sa.Connection, works: Sequence[Work], placed: Mapping[int, int]) -> None:
+    connection.execute(_JOIN, [{"of": one.of, "joined": placed[one.of]} for one in works])
+    _take_in(connection, ((placed[one.of], one.waiting.contact_id) for one in works))
+    connection.execute(_KEEP_EVENTS, [_describe_event(one, placed[one.of]) for one in works])
+
+
+def _describe_event(work: Work, ticket_id: int) -> dict[str, object]:
+    change = work.outcome.plan.ticket
+    word = change.event if isinstance(change, TouchTicket) else "opened"
+    status = change.status.value if change else ""
+    return {"ticket_id": ticket_id, "at": work.now, "word": word, "status": status, "message_id": work.of}
+
+
+def _take_in(connection: sa.Connection, people: Iterable[tuple[int, int | None]]) -> None:
+    """Make contacts participants of tickets, once."""
+    named = sorted({(ticket_id, contact_id) for ticket_id, contact_id in people if contact_id is not None})
+    insert_new(connection, participants, [{"ticket_id": ticket, "contact_id": contact} for ticket, contact in named])
+
+
+# --- letters -------------------------------------------------------------------------------------------------
+
+
+def _queue_letters(
+    connection: sa.Connection, works: Sequence[Work], decided: Sequence[int], placed: Mapping[int, int]
 ) -> None:
-    connection.execute(sa.update(messages).where(messages.c.id == waiting.id).values(ticket_id=ticket_id))
-    if waiting.contact_id is not None:
-        insert_new(connection, participants, [{"ticket_id": ticket_id, "contact_id": waiting.contact_id}])
-    row = {"ticket_id": ticket_id, "at": now, "word": word, "status": status, "message_id": waiting.id}
-    connection.execute(sa.insert(events).values(**row))
+    queued = [
+        (one, letter, decision_id)
+        for one, decision_id in zip(works, decided, strict=True)
+        for letter in _list_letters(one)
+    ]
+    rows = [
+        _describe_letter(letter, f"decision:{decision_id}", one.now, placed.get(one.of), one.of, one.waiting.mailbox_id)
+        for one, letter, decision_id in queued
+    ]
+    made = insert_rows(connection, letters, rows)
+    addressed = zip(made, (letter for _, letter, _ in queued), strict=True)
+    insert_many(connection, recipients, [row for one, letter in addressed for row in _list_recipients(one, letter)])
+    named = {hash_ref(letter.header_id): one.waiting.conversation_id for one, letter, _ in queued}
+    insert_many(connection, refs, [{"ref": ref, "conversation_id": named[ref]} for ref in sorted(named)])
+    drafts = [
+        _describe_draft(letter_id, one)
+        for letter_id, (one, letter, _) in zip(made, queued, strict=True)
+        if letter.draft
+    ]
+    insert_many(connection, filings, drafts)
 
 
-def _queue_letter(
-    connection: sa.Connection,
-    waiting: Waiting,
-    letter: ReadyLetter,
-    ticket_id: int | None,
-    decision_id: int,
-    now: datetime,
-) -> None:
-    origin = f"decision:{decision_id}"
-    letter_id = keep_letter(
-        connection,
-        letter,
-        origin,
-        now,
-        ticket_id=ticket_id,
-        message_id=waiting.id,
-        mailbox_id=waiting.mailbox_id,
-    )
-    if letter_id is None:
-        raise StaleDecision(f"{origin} has its {letter.purpose} already")
-    insert_new(connection, refs, [{"ref": hash_ref(letter.header_id), "conversation_id": waiting.conversation_id}])
-    if letter.draft:
-        insert_once(
-            connection,
-            filings,
-            {
-                "mailbox_id": waiting.mailbox_id,
-                "action": "draft",
-                "letter_id": letter_id,
-                "folder": "",
-                "state": "open",
-                "attempts": 0,
-                "claimed_by": "",
-            },
-        )
+def _list_letters(work: Work) -> tuple[ReadyLetter, ...]:
+    found = work.outcome.letters
+    if len({one.purpose for one in found}) != len(found):
+        raise StaleDecision(f"message {work.of} has two letters of one purpose")
+    return found
 
 
-def keep_letter(
-    connection: sa.Connection,
+def _describe_draft(letter_id: int, work: Work) -> dict[str, object]:
+    return {
+        "mailbox_id": work.waiting.mailbox_id,
+        "action": "draft",
+        "letter_id": letter_id,
+        "folder": "",
+        "state": "open",
+        "attempts": 0,
+        "claimed_by": "",
+    }
+
+
+def _describe_letter(
     letter: ReadyLetter,
     origin: str,
     now: datetime,
-    *,
-    ticket_id: int | None = None,
-    message_id: int | None = None,
-    mailbox_id: int | None = None,
-) -> int | None:
-    """Put a letter into the outbox, once for its origin and purpose; None when it is there already."""
-    row = {
+    ticket_id: int | None,
+    message_id: int | None,
+    mailbox_id: int | None,
+) -> dict[str, object]:
+    return {
         "origin": origin,
         "purpose": letter.purpose.value,
         "header_id": letter.header_id,
@@ -269,19 +343,59 @@ def keep_letter(
         "created_at": now,
         "error_code": "",
     }
-    letter_id = insert_once(connection, letters, row)
+
+
+def _list_recipients(letter_id: int, letter: ReadyLetter) -> list[dict[str, object]]:
+    addresses = dict.fromkeys(letter.recipients)
+    return [{"letter_id": letter_id, "address": one, "state": "queued", "code": ""} for one in addresses]
+
+
+def keep_letter(
+    connection: sa.Connection, letter: ReadyLetter, origin: str, now: datetime, *, ticket_id: int | None = None
+) -> int | None:
+    """Put a letter into the outbox, once for its origin and purpose; None when it is there already."""
+    letter_id = insert_once(connection, letters, _describe_letter(letter, origin, now, ticket_id, None, None))
     if letter_id is not None:
-        insert_new(
-            connection,
-            recipients,
-            [
-                {"letter_id": letter_id, "address": address, "state": "queued", "code": ""}
-                for address in dict.fromkeys(letter.recipients)
-            ],
-        )
+        insert_new(connection, recipients, _list_recipients(letter_id, letter))
     return letter_id
 
 
 def _mark_bounced(connection: sa.Connection, letter_id: int) -> None:
     these = sa.update(recipients).where(recipients.c.letter_id == letter_id)
     connection.execute(these.values(state="bounced"))
+
+
+# --- statements, made once: see store.engine ------------------------------------------------------------------
+
+_HOLD = (
+    sa.update(conversations)
+    .where(conversations.c.id.in_(sa.bindparam("wanted", expanding=True)))
+    .where(conversations.c.claimed_by == sa.bindparam("token"))
+    .values(claimed_until=sa.bindparam("until"))
+    .returning(conversations.c.id)
+)
+_SETTLE = (
+    sa.update(messages)
+    .where(messages.c.state == "waiting")
+    .where(sa.tuple_(messages.c.id, messages.c.conversation_id).in_(sa.bindparam("pairs", expanding=True)))
+    .values(state="decided")
+    .returning(messages.c.id)
+)
+_DESCRIBE = (
+    sa.update(messages)
+    .where(messages.c.id == sa.bindparam("of"))
+    .values(
+        decided_at=sa.bindparam("at"),
+        verdict=sa.bindparam("said"),
+        reason=sa.bindparam("why"),
+        category=sa.bindparam("about"),
+    )
+)
+_JOIN = sa.update(messages).where(messages.c.id == sa.bindparam("of")).values(ticket_id=sa.bindparam("joined"))
+_KEEP_JUDGEMENTS = sa.insert(judgements)
+_KEEP_EVENTS = sa.insert(events)
+_FIND_REVISIONS = (
+    sa.select(decisions.c.message_id, sa.func.max(decisions.c.revision).label("revision"))
+    .where(decisions.c.message_id.in_(sa.bindparam("wanted", expanding=True)))
+    .group_by(decisions.c.message_id)
+)

@@ -283,7 +283,7 @@ class _Stream(Protocol):
 def _peek(content: bytes, stream: _Stream) -> _Peek:
     head, size, taken = bytearray(), 0, 0
     try:
-        while not stream.eof and taken < min(len(content), _PEEK_IN) and _is_worth(size, taken):
+        while not stream.eof and taken < min(len(content), _PEEK_IN) and size < _PEEK_OUT:
             piece = stream.decompress(content[taken : taken + _PEEK_STEP], BOMB_BYTES + 1 - size)
             head += piece[: _PEEK_OUT - len(head)]
             size, taken = size + len(piece), min(taken + _PEEK_STEP, len(content))
@@ -291,11 +291,6 @@ def _peek(content: bytes, stream: _Stream) -> _Peek:
         return _Peek(bytes(head), size, max(taken, 1), damaged=True)
     cut = taken == len(content) and size <= BOMB_BYTES and not stream.eof
     return _Peek(bytes(head), size, max(taken, 1), stream.eof, cut)
-
-
-def _is_worth(size: int, taken: int) -> bool:
-    """Goes on for as long as a listing needs; for a likely bomb, until it is proven."""
-    return size < _PEEK_OUT or BOMB_RATIO * taken < size <= BOMB_BYTES
 
 
 def _list_stream(kind: str, content: bytes, peek: _Peek, name: str = "", declared: int = 0) -> Archive:

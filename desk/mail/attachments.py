@@ -109,12 +109,15 @@ class _File:
 
 
 def describe_file(name_claimed: str, content_type: str, content: bytes, position: int, inline: bool) -> Attachment:
-    """What is to be known of an attachment; `position` (from 1) names the nameless. Never raises."""
+    """What is to be known of an attachment; `position` (from 1) names the nameless. Never raises.
+
+    An empty `content_type`, as files of a winmail.dat have, is filled in by what the content looks like.
+    """
     told = sniff_type(content)
     name = save_name(name_claimed) or name_nameless(content_type, told.media_type, position)
     return Attachment(
         name=name,
-        content_type=content_type,
+        content_type=content_type or told.media_type or "application/octet-stream",
         size_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
         inline=inline,

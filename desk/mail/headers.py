@@ -19,13 +19,14 @@ _WORDS_CHARS = 5_000  # within which encoded words are looked for
 _MAX_ADDRESSES = 1_000
 _MAX_REFERENCES = 100
 
-_WORD = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{0,20})?\?([bBqQ])\?((?:[^?]|\?(?!=)){0,2000})\?=")
+_WORD = re.compile(r"=\?([\w.:+-]{1,40})(?:\*[\w-]{0,20})?\?([bBqQ])\?((?:[^?]|\?(?!=)){0,2000})(?:\?=|\Z)")
 _WORD_GAP = re.compile(r"(?<=\?=)\s{1,200}(?==\?)")
 # Every repetition is bounded: a hostile field must not take quadratic time.
 _ADDRESS_TOKEN = re.compile(
     r'"(?:[^"\\]|\\.){0,1000}"|\((?:[^()\\]|\\.){0,1000}\)|<[^<>]{0,1000}>|[^",;(<]+|.', re.DOTALL
 )
 _ADDRESS = re.compile(r"[^\s<>@\"(),:;\\\[\]]{1,100}@[^\s<>@\"'(),:;\\\[\]]{1,255}")
+_MOJIBAKE = re.compile("[\u00c2-\u00c5\u00e2][\u0080-\u00bf\u20ac\u201a-\u203a\u0152-\u017e\u02c6\u02dc\u2122]")
 _REFERENCE = re.compile(r"<([^<>]{1,990})>")
 # A space before the colon is obsolete and still comes (RFC 5322 §4.5).
 _FIELD = re.compile(rb"(?m)^([!-9;-~]{1,200})[ \t]{0,8}:([^\n]*(?:\n[ \t][^\n]*)*)")
@@ -73,7 +74,24 @@ def decode_words(value: str) -> str:
             pieces += decode_bytes(pending, pending_charset), source[end : match.start()]
         pending, pending_charset, end = (pending + data if joins else data), charset, match.end()
     pieces += decode_bytes(pending, pending_charset), source[end:]
-    return clean_line("".join(pieces))
+    joined = "".join(pieces)
+    if "=?" in joined and joined != source:
+        return decode_words(joined)  # encoded twice, as some gateways do
+    return clean_line(_mend_mojibake(joined))
+
+
+def _mend_mojibake(text: str) -> str:
+    """ "ProblÃ¨me" as it was meant: UTF-8 that a program took for Windows-1252 before it encoded it."""
+    if not _MOJIBAKE.search(text):
+        return text
+    try:
+        return text.encode("cp1252").decode("utf-8")
+    except ValueError:
+        pass
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except ValueError:
+        return text
 
 
 def read_addresses(values: Iterable[str]) -> tuple[Address, ...]:
@@ -156,5 +174,11 @@ def _find_address(text: str) -> str:
 
 
 def _read_name(tokens: list[str]) -> str:
-    bare = (re.sub(r"\\(.)", r"\1", token.strip()) for token in tokens)
-    return decode_words(" ".join(token.strip("\"'()") for token in bare)).replace(" ,", ",").strip(" ,;\"'")
+    name = decode_words(" ".join(_strip_marks(token.strip()) for token in tokens)).replace(" ,", ",").strip(' ,;"')
+    return name[1:-1].strip() if name[:1] == name[-1:] == "'" else name
+
+
+def _strip_marks(token: str) -> str:
+    """Without the quotes or the parentheses around it, and the backslashes within (RFC 5322 §3.2.2, §3.2.4)."""
+    enclosed = token[:1] + token[-1:] in ('""', "()") and len(token) > 1
+    return re.sub(r"\\(.)", r"\1", token[1:-1] if enclosed else token)

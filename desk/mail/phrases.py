@@ -46,10 +46,12 @@ VERBS = _list_words(
 WROTE_ENDS = ("写道", "寫道", "写道", "书写道", "のメール", "は書きました", "書き込みました", "작성", "님이 작성")
 # A word before the verb by which a person tells what somebody wrote.
 TELLERS = _list_words(
-    "i you we they he she it who which that m'a m’a m'as m’as t'a t’a nous vous lui leur j'ai j’ai il elle on ils qui "
-    "qu'il qu’il qu'elle qu’elle ont avons avez suis ich du er sie wir ihr es yo tú él ella nos me te le les mi ti ci "
-    "vi ik jij je hij zij we eu ele ela jag jeg han hun hon vi already just also déjà"
+    "I You Ich Vous i you we they he she it who which that m'a m’a m'as m’as t'a t’a nous vous lui leur j'ai j’ai il "
+    "elle on ils qui qu'il qu’il qu'elle qu’elle ont avons avez suis ich du er sie wir ihr es yo tú él ella nos "
+    "me te le les mi ti ci vi ik jij je hij zij we eu ele ela jag jeg han hun hon vi already just also déjà"
 )
+# Between a writer and the verb.
+AUXILIARIES = frozenset(("a", "ha", "heeft", "hat", "has", "het", "volgende", "đã", "avait", "le", "şunu"))
 # What goes before a noun, not before a name.
 ARTICLES = _list_words(
     "le la les un une des l' mon ma mes notre votre ton ta son sa ce cette the a an my our your his her their this "
@@ -91,6 +93,19 @@ ORIGINAL = re.compile(
     r"\s?[-_=*—]{2,40}",
     re.IGNORECASE,
 )
+# "Mes réponses sont en rouge dans votre message": a word of each, in one line.
+ANSWERS = (
+    "répon", "repon", "commentaire", "my comment", "our comment", "remarque", "annot", "answer", "repl", "response",
+    "antwort", "anmerkung", "respuesta", "comentario", "rispost", "antwoord", "opmerking", "respost", "comentári",
+)  # fmt: skip
+BELOW = (
+    "ci-dessous", "ci-après", "ci-apres", "plus bas", "dans le texte", "dans votre m", "dans ton m", "dans le corps",
+    "entre les lignes", "en rouge", "en bleu", "en vert", "en gras", "en couleur", "below", "inline", "in-line",
+    "in line", "in red", "in blue", "in green", "in bold", "in colour", "in color", "within your", "in the text",
+    "unten", "im text", "in rot", "in blau", "in grün", "abajo", "en rojo", "en azul", "en el texto", "di seguito",
+    "sotto", "in rosso", "in blu", "nel testo", "hieronder", "in rood", "in het blauw", "in de tekst", "abaixo",
+    "a vermelho", "em vermelho", "no texto",
+)  # fmt: skip
 # Help desks ask for an answer above a line: Zendesk, Jira, FreeScout, Help Scout, osTicket, Basecamp.
 REPLY_LINE = re.compile(
     r"##-.{1,200}-##|"
@@ -107,19 +122,37 @@ REPLY_LINE = re.compile(
     r"(?:line|ligne|linie|zeile|línea|linea|riga|regel|lijn|linha)\b.{0,80}",
     re.IGNORECASE,
 )
-REPLY_LINE_WORDS = (
-    "##-", "his line", "HIS LINE", "ette ligne", "ieser Linie", "ieser Zeile", "iese Zeile", "sta línea", "uesta riga",
-    "uesta linea", "eze regel", "eze lijn", "sta linha",
-)  # fmt: skip
+# How such a line begins when no rule is drawn before it; five letters are enough to look closer.
+REPLY_STARTS = frozenset(
+    start[:5]
+    for start in (
+        *(
+            "Please",
+            "Reply",
+            "Respond",
+            "Write",
+            "Type ",
+            "Enter",
+            "Répondez",
+            "Répondre",
+            "Veuillez",
+            "Merci ",
+            "Écrivez",
+        ),
+        *("Saisissez", "Tapez", "Bitte", "Antworten", "Schreiben", "Por favor", "Responda", "Responde", "Escriba"),
+        *("Si prega", "Rispondi", "Scrivi", "Gelieve", "Antwoord", "Typ uw"),
+    )
+)
 
 # Below a text: what telephones and webmails praise themselves with.
 MOBILE = re.compile(
     r"\W{0,3}(?:(?:sent|written|posted) (?:from|via|with|using|by) (?!here|there|the (?:office|school))|"
     r"sent on the go|get (?:outlook|the new)|try the new outlook|download (?:outlook|the all.new)|"
-    r"(?:message |courriel |mail )?(?:envoyée?|expédié|écrit|rédigé) (?:de(?:puis)?|à partir d|via|avec|par) ?(?:de )?"
+    r"(?:message |courriel |mail )?(?:envoyée?|expédié|écrit|rédigé) "
+    r"(?:depuis|à partir de|à partir d['’]|à partir|de|d['’]|via|avec|par) ?"
     r"(?:l['’]application |la (?:messagerie|webmail|version)|le webmail |l['’]appli |un |une |mon|ma |mes |mobile|"
-    r"outlook|yahoo|gmail|proton|orange|sfr|free|la ?poste|mail|samsung|galaxy|android|iphone|ipad|bluemail|"
-    r"courrier|windows|huawei|xiaomi|typeapp|k-9|thunderbird|aqua|spark|canary|tutanota|infomaniak|zimbra|sosh|"
+    r"outlook|yahoo|gmail|proton|orange|sfr|free|la ?poste|mail (?:pour|for|orange)|samsung|galaxy|android|iphone|"
+    r"ipad|bluemail|courrier|windows|huawei|xiaomi|typeapp|k-9|thunderbird|aqua|spark|canary|tutanota|infomaniak|zimbra|sosh|"
     r"bouygues|[A-Z][\w-]{2,20} mail)|provenance : courrier|"
     r"(?:télécharge[rz]|obtenez|obtenir) (?:outlook|yahoo|bluemail)|"
     r"(?:von|mit|aus) .{0,60}gesendet|gesendet (?:von|mit|über|aus)|diese nachricht wurde von .{1,80} gesendet|"
@@ -138,38 +171,41 @@ BARE_DATES = re.compile(
     re.IGNORECASE,
 )
 
-# First words of what lawyers, printers and virus scanners add below.
+# What printers, virus scanners and lawyers add below, told by its first words.
+LEGAL = re.compile(
+    r"[\W_]{0,6}(?:P )?(?:(?:avis|clause|mention|note|notice) (?:de |légale|sur la ).{0,20}confidentialité|"
+    r"mentions? légales?\s?:|l['’]absence de virus|garanti sans virus|sans virus\s?[.!]|"
+    r"(?:pensez|merci de penser|avant d['’]imprimer|n['’]imprimez|(?:ensemble,? )?préservons|afin de|adoptez)"
+    r".{0,60}(?:environnement|planète|éco-?(?:geste|attitude|responsable)|arbres?)|"
+    r"c(?:e|et) (?:message|courriel|courrier|mail|mél|e-?mail)(?: électronique)? a été (?:vérifié|analysé) par|"
+    r"(?:confidentiality|privacy|legal) (?:notice|note|disclaimer)|disclaimer\s?:|privileged (?:and|/) ?confidential|"
+    r"(?:please )?(?:consider|think (?:of|about)) (?:the environment|your environmental)|virus[- ]free|"
+    r"this (?:e-?mail|message) has been (?:scanned|checked) (?:for|by)|"
+    r"vertraulichkeitshinweis|haftungsausschluss|virenfrei|bitte (?:denken|prüfen) sie .{0,60}(?:umwelt|ausdruck)|"
+    r"aviso (?:legal|de confidencial)|(?:antes de imprimir|piense).{0,60}(?:medio ?ambiente|ambiente)|libre de virus|"
+    r"avviso di riservatezza|(?:prima di stampare|rispetta).{0,60}ambiente|privo di virus|"
+    r"denk aan het milieu|aviso de confidencialidade)",
+    re.IGNORECASE,
+)
+# People begin a sentence so, too: enough of the words below must follow.
 LEGAL_OPENING = re.compile(
-    r"[\W_]{0,6}(?:P )?(?:ce (?:message|courriel|courrier|mail|mél|e-?mail)(?: électronique)?,? "
-    r"(?:et |ainsi que |ses |est |peut |contient |\(|transmis|a été (?:vérifié|envoyé))|"
-    r"(?:avis|clause|mention|note|notice) (?:de |légale|sur la )?.{0,20}(?:confidentialité|légale|importante)?\s?[:.-]|"
-    r"avis de confidentialité|mentions? légales?|les informations contenues dans ce|l['’]absence de virus|"
-    r"si vous (?:n['’]êtes pas le destinataire|avez reçu ce)|afin de (?:respecter|préserver) l['’]environnement|"
-    r"(?:pensez|merci de penser|n['’]imprimez|avant d['’]imprimer|préservons|ensemble,? préservons|"
-    r"adoptez l['’]éco)|garanti sans virus|sans virus\b|"
-    r"this (?:e-?mail|message|communication|electronic (?:mail|message)|transmission)(?: message)?,? "
-    r"(?:and |is |may |contains |including |\(|has been (?:scanned|checked)|was (?:scanned|sent))|"
-    r"the (?:information|contents?) (?:contained |transmitted )?(?:in|of|by) this|confidentiality (?:notice|note)|"
-    r"(?:legal )?disclaimer\b|privileged (?:and|/) ?confidential|if you (?:are not the intended|have received this)|"
-    r"please consider (?:the environment|your environmental)|(?:think|save) (?:before you print|paper)|virus[- ]free|"
-    r"(?:important )?notice:|diese (?:e-?mail|nachricht|mitteilung)(?: ist| enthält| und| kann| einschließlich|\s?\()|"
-    r"der inhalt dieser|die (?:in dieser|information(?:en)? in)|vertraulichkeitshinweis|haftungsausschluss|virenfrei|"
-    r"sollten sie (?:nicht der|diese)|bitte (?:denken|prüfen) sie (?:an|vor|,)|"
-    r"est[ea] (?:mensaje|correo|e-?mail|comunicación|mensagem)(?: electrónico| eletrónica)?,? (?:y |e |es |puede |"
-    r"contiene|contém|pode |se dirige|va dirigido|\()|aviso (?:legal|de confidencial)|"
-    r"(?:antes de imprimir|piense antes)|libre de virus|"
-    r"(?:questo|il presente) (?:messaggio|e-?mail|documento)|le informazioni contenute|avviso di riservatezza|"
-    r"(?:prima di stampare|rispetta l['’]ambiente)|privo di virus|"
-    r"(?:dit|deze) (?:e-?mail(?:bericht)?|bericht|boodschap)(?: en| is| kan| bevat|\s?\()|"
-    r"de informatie (?:in|verzonden)|aan dit bericht|denk aan het milieu)",
+    r"[\W_]{0,6}(?:c(?:e|et) (?:message|courriel|courrier|mail|mél|e-?mail)|ces (?:messages?|informations)|"
+    r"les informations (?:contenues|figurant)|si vous (?:n['’]êtes pas|avez reçu|recevez)|le contenu de ce|"
+    r"this (?:e-?mail|message|communication|electronic|transmission|document)|the (?:information|contents?|message)|"
+    r"if you (?:are not|have received|received)|any (?:unauthori|views)|"
+    r"diese[rs]? (?:e-?mail|nachricht|mitteilung)|der inhalt dieser|die (?:in dieser|information)|sollten sie|wenn sie|"
+    r"est[ea] (?:mensaje|correo|e-?mail|comunicación|mensagem)|la información|si usted|se você|"
+    r"(?:questo|il presente|la presente) (?:messaggio|e-?mail|documento|comunicazione)|le informazioni|"
+    r"(?:dit|deze) (?:e-?mail|bericht|boodschap)|de informatie|indien u|important|attention|achtung|atención)",
     re.IGNORECASE,
 )
-LEGAL_WORD = re.compile(
-    r"confiden|vertraulich|vertrouwelijk|riservat|destinat|intended|recipient|empfänger|geadresseerde|bestimmt|"
-    r"virus|unauthori|autoris|erreur|error|irrtümlich|errone|détrui|delete|löschen|imprim|print|environ|umwelt|"
-    r"responsab|liab|haft|disclos|divulg|dissémin|protégé|privileg|secret|prohib|interdit",
-    re.IGNORECASE,
-)
+LEGAL_WORDS = (
+    "confiden", "vertraulich", "vertrouwelijk", "riservat", "destinat", "intended", "recipient", "empfänger",
+    "bestimmt", "geadresseerde", "addressee", "virus", "unauthori", "autoris", "erreur", "error", "irrtümlich",
+    "errone", "détrui", "supprim", "delete", "löschen", "responsab", "liab", "haft", "disclos", "divulg", "protégé",
+    "privileg", "secret", "prohib", "interdit", "intégrité", "altéré", "exclusi", "solely", "avertir", "notify",
+)  # fmt: skip
+CONFIDENTIAL = LEGAL_WORDS[:11]  # one of these at least
 
 # The formula before a name.
 CLOSING = re.compile(
@@ -178,7 +214,8 @@ CLOSING = re.compile(
     r"bien à (?:vous|toi)|"
     r"cdlt|cdt|crdlt|bàv|à bientôt|bonne (?:journée|soirée|réception|fin de journée|semaine)|"
     r"(?:mes |avec mes |recevez.{0,40}|veuillez.{0,80}|je vous prie.{0,100})?"
-    r"(?:sincères |meilleures |cordiales )?salutations(?: (?:distinguées|les meilleures|respectueuses|sincères))?|(?:un grand |avec mes )?(?:merci|remerciements)"
+    r"(?:sincères |meilleures |cordiales )?salutations"
+    r"(?: (?:distinguées|les meilleures|respectueuses|sincères))?|(?:un grand |avec mes )?(?:merci|remerciements)"
     r"(?: (?:d['’]avance|à vous|par avance|beaucoup|pour votre (?:aide|retour|réponse)))?|"
     r"(?:with |my |warm |warmest |kind |kindest |best |many ){0,4}(?:regards|wishes|thanks)"
     r"(?: (?:in advance|again|and regards))?|"
@@ -197,9 +234,39 @@ CLOSING = re.compile(
     re.IGNORECASE,
 )
 
+# Words of an organisation's name, and of what somebody is there.
+ORGANISATION = re.compile(
+    r"\b(?:école|ecole|lycée|lycee|collège|college|académie|academie|rectorat|université|universite|institut|mairie|"
+    r"commune de|ville de|communauté|conseil (?:départemental|régional)|préfecture|ministère|association|fondation|"
+    r"syndicat|crèche|hôpital|clinique|cabinet|agence|librairie|société|groupe|entreprise|établissements?|ets|"
+    r"atelier|sarl|sasu|eurl|scop|scic|(?-i:SAS|SA|AG|UG|KG|IES|GIE)|inc|llc|ltd|limited|plc|corp|company|co\.|university|school|academy|"
+    r"institute|council|foundation|hospital|library|gmbh|ohg|e\.? ?v\.|schule|gymnasium|grundschule|"
+    r"realschule|hochschule|universität|stadt|gemeinde|verein|stiftung|s\.?l\.?u?\.|s\.a\.|ceip|colegio|escuela|instituto|"
+    r"universidad|ayuntamiento|fundación|s\.?r\.?l\.?|s\.?p\.?a\.?|scuola|liceo|istituto|università|comune di|"
+    r"b\.?v\.|n\.?v\.|universiteit|gemeente|stichting|lda|ltda|escola|colégio|universidade|câmara)(?!\w)",
+    re.IGNORECASE,
+)
+TITLE = re.compile(
+    r"\W{0,3}(?:(?:la|le|the|l['’])\s?)?(?:direct(?:eur|rice|ion|or|ora|eur)|principal|proviseur|professeure?|"
+    r"gestionnaire|secrétaire|secrétariat|secretary|secretaria|assistante?|responsable|chef|cheffe|chargée?|"
+    r"technicien(?:ne)?|ingénieure?|développeu(?:r|se)|administrat(?:eur|rice|or)|comptable|enseignante?|"
+    r"documentaliste|référente?|coordinat(?:eur|rice|or)|président|présidente|gérante?|manager|head|teacher|bursar|"
+    r"engineer|developer|accountant|officer|chief|c[etf]o|founder|consultante?|product|sales|account|support|leiter|"
+    r"leiterin|geschäftsführer|geschäftsführerin|sekretariat|lehrer|lehrerin|direttore|direttrice|docente|"
+    r"directeur|docent|diretor|diretora|professora?)\b",
+    re.IGNORECASE,
+)
+
+# How the line begins that stands above a mail that is passed on.
+FORWARD_STARTS = (
+    "--", "__", "==", "**", ">", "Forwarded", "Message", "Courriel", "Mail ", "Weiter", "Mensaje", "Messaggio",
+    "Doorge", "Mensagem", "Begin ", "Début ", "Anfang ", "Inicio ", "Inizio ", "Início ", "Wiadom", "Videre", "Vidare",
+    "Välit", "Přepos", "Перес", "转发", "轉寄", "転送", "전달", "İlet",
+)  # fmt: skip
+
 # Prefixes of a subject that passes a mail on.
 FORWARD_SUBJECT = re.compile(
-    r"\s{0,4}(?:fwd?|tr|wg|i|enc|rv|doorst|fw|vs|vb|pd|fyi|weitergeleitet|inoltro|reenv|转发|轉寄|転送)\s?(?:\[\d+\])?\s?[:：]",
+    r"\s{0,4}(?:fwd?|tr|wg|i|enc|rv|doorst|vb|pd|fyi|weitergeleitet|inoltro|reenv|转发|轉寄|転送)\s?(?:\[\d+\])?\s?[:：]",
     re.IGNORECASE,
 )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from desk.errors import MailTrouble
-from desk.mail.attachments import describe_file, tell_apart
 from desk.mail.bodies import Body, read_body
 from desk.mail.bounces import read_report
+from desk.mail.charsets import clean_line
+from desk.mail.files import read_files
+from desk.mail.forwards import read_forward
 from desk.mail.headers import (
     Headers,
     decode_words,
@@ -22,17 +24,20 @@ from desk.mail.headers import (
     read_references,
 )
 from desk.mail.kinds import Signs, tell_kind
-from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts, read_name
-from desk.mail.quotes import cut_quotes
+from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts
+from desk.mail.phrases import FORWARD_SUBJECT
+from desk.mail.quotes import Written, split_text
 from desk.mail.repairs import split_head, trim_start
-from desk.mail.values import Address, Attachment, Mail, Unreadable
-from desk.mail.wrappers import name_wrappers
+from desk.mail.signatures import read_signature
+from desk.mail.smime import open_signed
+from desk.mail.values import Address, Forward, Mail, Unreadable
+from desk.mail.wrappers import name_wrappers, strip_armour
 
 _SUBJECT_CHARS = 998  # RFC 5322 §2.1.1
-_MAX_ATTACHMENTS = 200
 _MAX_RESULTS = 20
 # Where a mail really went: a server's own field, or that of a program that fetched it.
 _DELIVERED = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to")
+_SIGNED = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 _NOBODY = Address("", "")
 # A mail has one of these; a line with a colon in binary junk has not.
 _KNOWN = re.compile(
@@ -40,13 +45,11 @@ _KNOWN = re.compile(
     "content-type|x-mailer|in-reply-to|references|x-original-to"
 )
 _REPLY = re.compile(r"\s*(?:re|ré|réf|aw|sv|rv|antw)\s?(?:\[\d+\])?\s?:", re.IGNORECASE)
-_FORWARD = re.compile(r"\s*(?:fwd?|tr|wg|i|enc|doorst)\s?:", re.IGNORECASE)
 _LIST_FOOTER = re.compile(
     r"unsubscri|désabonn|désinscri|mailing[- ]list|liste de diffusion|listinfo|groups?\.google|google groups|"
     r"list-?serv|you received this message because|vous recevez ce message",
     re.IGNORECASE,
 )
-_SHOWN = re.compile(rb"cid:([^\"'\s>)]{1,200})", re.IGNORECASE)
 _FOOTER_RULE = re.compile(r"(?:_{5,}|-{5,}|-- ?)\s*")
 _FOOTER_LINES = 15
 
@@ -78,16 +81,18 @@ def read_mail(raw: bytes) -> Mail | Unreadable:
 def compose_mail(raw: bytes) -> Mail:
     """The mail in `raw`; raises MailTrouble, whose detail is the reason, when there is none."""
     whole = _parse_mail(raw)
-    headers, leaves, parts = whole.headers, list_leaves(whole), tuple(list_parts(whole))
+    headers, leaves, parts = whole.headers, _open_leaves(whole), tuple(list_parts(whole))
     senders = read_addresses(headers.every("from"))
     sender = senders[0] if senders else _NOBODY
     subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
+    files = read_files(leaves)
     body = read_body(leaves)
-    reply_text = _find_reply_text(body, headers, subject)
+    if not body.text:
+        body = Body(files.text, files.text)
+    written = _split_written(body, headers, subject)
     report = read_report(whole, leaves, sender)
-    kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(whole, leaves), report))
+    kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(whole, leaves), report, written.text))
     message_id, date = read_message_id(headers), read_date(headers)
-    attachments = _read_attachments(leaves)
     return Mail(
         message_id=message_id,
         references=read_references(headers),
@@ -98,17 +103,19 @@ def compose_mail(raw: bytes) -> Mail:
         subject=subject,
         date=date,
         text=body.text,
-        reply_text=reply_text,
-        attachments=attachments,
+        reply_text=written.text,
+        attachments=files.attachments,
         kind=kind,
         evidence=evidence,
         bounce=report.bounce if report else None,
         authentication=headers.every("authentication-results")[:_MAX_RESULTS],
         size_bytes=len(raw),
-        fingerprint=take_fingerprint(message_id, date, sender.address, reply_text),
-        defects=_list_defects(whole, parts, leaves, senders, body, date),
+        fingerprint=take_fingerprint(message_id, date, sender.address, written.text),
+        defects=_list_defects(whole, parts, senders, body, date, files.left_out),
         delivered_to=read_addresses(value for name in _DELIVERED for value in headers.every(name)),
-        wrappers=name_wrappers(parts, body.text),
+        wrappers=name_wrappers(parts, body.text, tnef=files.wrapped),
+        signature=read_signature(written.signature, written.text, sender),
+        forwarded=_read_forward(subject, body.text, headers, whole, leaves),
     )
 
 
@@ -154,11 +161,11 @@ def _parse_mail(raw: bytes) -> Part:
     return whole
 
 
-def _find_reply_text(body: Body, headers: Headers, subject: str) -> str:
-    if _FORWARD.match(subject):
-        return body.text  # what is quoted is what it is about
+def _split_written(body: Body, headers: Headers, subject: str) -> Written:
+    if FORWARD_SUBJECT.match(subject):
+        return Written(body.text, "")  # what is quoted is what it is about
     reply = bool(headers.first("in-reply-to") or headers.first("references") or _REPLY.match(subject))
-    return cut_quotes(body.marked, reply=reply, whole=body.text)
+    return split_text(strip_armour(body.marked), reply=reply, whole=body.text)
 
 
 def _list_types(whole: Part, leaves: tuple[Leaf, ...]) -> tuple[str, ...]:
@@ -169,48 +176,44 @@ def _name_type(leaf: Leaf) -> str:
     """A calendar part with a method speaks for the whole mail (RFC 6047); a file of events does not."""
     if leaf.content_type != "text/calendar" or leaf.part.disposition == "attachment":
         return leaf.content_type
-    return "text/calendar; method" if leaf.part.params.get("method") else leaf.content_type
+    speaks = leaf.part.params.get("method") or (leaf.group and not leaf.part.disposition)
+    return "text/calendar; method" if speaks else leaf.content_type
 
 
-def _read_attachments(leaves: tuple[Leaf, ...]) -> tuple[Attachment, ...]:
-    attached = [leaf for leaf in leaves if leaf.attached][:_MAX_ATTACHMENTS]
-    shown = _list_shown(leaves) if any(_names_image(leaf) for leaf in attached) else frozenset()
-    found = [_read_attachment(leaf, position, shown) for position, leaf in enumerate(attached, start=1)]
-    names = tell_apart(one.name for one in found)
-    return tuple(replace(one, name=name) if name != one.name else one for one, name in zip(found, names, strict=True))
+def _read_forward(subject: str, text: str, headers: Headers, whole: Part, leaves: tuple[Leaf, ...]) -> Forward | None:
+    """What is passed on: as a block in the text, or as the one mail that is attached to it."""
+    attached = [leaf.part.parts[0] for leaf in leaves if leaf.attached and leaf.part.parts]
+    passed = FORWARD_SUBJECT.match(subject) or not (headers.first("in-reply-to") or headers.first("references"))
+    if len(attached) == 1 and passed and whole.content_type != "multipart/report":
+        return _read_attached(attached[0])
+    return read_forward(subject, text)
 
 
-def _read_attachment(leaf: Leaf, position: int, shown: frozenset[str]) -> Attachment:
-    part = leaf.part
-    return describe_file(read_name(part), leaf.content_type, part.read_content(), position, _is_inline(leaf, shown))
+def _read_attached(mail: Part) -> Forward:
+    senders = read_addresses(mail.headers.every("from"))
+    subject = decode_words(mail.headers.first("subject"))[:_SUBJECT_CHARS]
+    date = clean_line(mail.headers.first("date"))
+    return Forward(senders[0] if senders else _NOBODY, subject, date, read_body(list_leaves(mail)).text)
 
 
-def _is_inline(leaf: Leaf, shown: frozenset[str]) -> bool:
-    """An image that a page refers to (RFC 2392), or that is there to be shown and not said to be a file."""
-    if not leaf.content_type.startswith("image/"):
-        return False
-    if leaf.part.headers.first("content-id").strip("<> ") in shown:
-        return True
-    return leaf.part.disposition == "inline" or (leaf.related and leaf.part.disposition != "attachment")
+def _open_leaves(whole: Part) -> tuple[Leaf, ...]:
+    """The leaves, those of a mail that is signed in one piece in its place (RFC 8551 §3.5.2)."""
+    found = [list_leaves(inner) if (inner := _open_signed(leaf)) else (leaf,) for leaf in list_leaves(whole)]
+    return tuple(leaf for leaves in found for leaf in leaves)
 
 
-def _names_image(leaf: Leaf) -> bool:
-    return leaf.content_type.startswith("image/") and "content-id" in leaf.part.headers
-
-
-def _list_shown(leaves: tuple[Leaf, ...]) -> frozenset[str]:
-    """Content-IDs of the pictures that the mail's pages show."""
-    pages = (leaf.part.read_content() for leaf in leaves if leaf.content_type == "text/html")
-    return frozenset(one.decode("ascii", "replace") for page in pages for one in _SHOWN.findall(page))
+def _open_signed(leaf: Leaf) -> Part | None:
+    content = open_signed(leaf.part.read_content()) if leaf.content_type in _SIGNED else b""
+    return parse_parts(content) if content else None
 
 
 def _list_defects(
     whole: Part,
     parts: tuple[Part, ...],
-    leaves: tuple[Leaf, ...],
     senders: tuple[Address, ...],
     body: Body,
     date: datetime | None,
+    left_out: int,
 ) -> tuple[str, ...]:
     flaws = {flaw for part in parts for flaw in part.flaws}
     table = (
@@ -219,6 +222,6 @@ def _list_defects(
         ("date-missing", date is None),
         ("id-missing", not whole.headers.first("message-id")),
         ("text-shortened", body.shortened),
-        ("attachments-left-out", sum(leaf.attached for leaf in leaves) > _MAX_ATTACHMENTS),
+        ("attachments-left-out", left_out > 0),
     )
     return (*(name for name, holds in table if holds), *sorted(flaws))

@@ -11,6 +11,15 @@ from desk.mail.parts import Part
 _ARMOUR = re.compile(r"^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)-----[ \t]*$", re.MULTILINE)
 
 
+_BEGINNING = re.compile(
+    r"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z]{1,20}: [^\n]{0,200}\n){0,10}\n?", re.MULTILINE
+)
+_ENDING = re.compile(
+    r"^-----BEGIN PGP SIGNATURE-----[ \t]*\n(?:[^\n-][^\n]{0,100}\n|\n){0,200}-----END PGP SIGNATURE-----", re.MULTILINE
+)
+_DASHED = re.compile(r"^- -", re.MULTILINE)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """`name` of a wrapper and the part that is one."""
@@ -19,11 +28,18 @@ class Row:
     holds: Callable[[Part], bool]
 
 
-def name_wrappers(parts: Iterable[Part], text: str) -> tuple[str, ...]:
+def name_wrappers(parts: Iterable[Part], text: str, *, tnef: bool) -> tuple[str, ...]:
     """Wrappers by their part's type, those of OpenPGP also by their armour in `text` (RFC 9580 §6.2)."""
     found = {row.name for part in parts for row in ROWS if row.holds(part)}
     armoured = {_ARMOURS[one] for one in _ARMOUR.findall(text)} if "-----BEGIN PGP " in text else set()
-    return tuple(sorted(found | armoured))
+    return tuple(sorted(found | armoured | ({"tnef"} if tnef else set())))
+
+
+def strip_armour(text: str) -> str:
+    """Text that is signed within itself, without what the signature put around it (RFC 9580 §7)."""
+    if "-----BEGIN PGP SIGNED" not in text:
+        return text
+    return _DASHED.sub("-", _ENDING.sub("", _BEGINNING.sub("", text)))
 
 
 def _has_type(content_type: str, **params: str) -> Callable[[Part], bool]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from desk.errors import ClaimLost, StaleDecision
 from desk.facts import Status
-from desk.mail import Bounce, Mail
+from desk.mail import Address, Bounce, Mail
 from desk.plan import Plan, Purpose, Verdict
 from store.engine import writing
 from store.facts import gather_facts
@@ -27,6 +27,7 @@ from tests.stores import (
     IGNORED,
     LATER,
     LEASE,
+    NAME,
     NOW,
     OPENING,
     PERSON,
@@ -339,6 +340,29 @@ def test_a_number_in_a_token_names_the_ticket_and_one_in_the_subject_only_quotes
     quoted = look_at(store, make_mail("reply"), quoted="2026-000001")
     assert (by_token.ticket.number, by_token.quoted) == ("2026-000001", None)
     assert (quoted.ticket, quoted.quoted.number) == (None, "2026-000001")
+    assert (by_token.quoted_participant, quoted.quoted_participant) == (False, True)
+    assert not look_at(store, make_mail("reply", sender="paul@ecole.example"), quoted="2026-000001").quoted_participant
+    assert not look_at(store, make_mail("reply", sender=""), quoted="2026-000001").quoted_participant
+
+
+def test_letters_on_a_ticket_count_for_whoever_joins_it_by_its_number_too(store: Store) -> None:
+    open_ticket(store, make_letter())
+    assert len(look_at(store, make_mail("reply"), quoted="2026-000001").sent_on_ticket) == 1
+    stranger = make_mail("reply", sender="paul@ecole.example")
+    assert look_at(store, stranger, quoted="2026-000001").sent_on_ticket == ()
+
+
+def test_a_ticket_may_be_of_somebody_whose_mail_was_passed_on_and_a_known_name_stays(store: Store) -> None:
+    known, new = Address("Paul Petit", "paul@ecole.example"), Address("Petit", "petit@ecole.example")
+    settle(store, bring_one(store, "earlier", sender=known.address), make_outcome(IGNORED))
+    for number, requester in (("2026-000001", known), ("2026-000002", new)):
+        plan = replace(HANDED_OVER, ticket=replace(OPENING, requester=requester))
+        settle(store, bring_one(store, number), make_outcome(plan, number=number))
+        assert look_at(store, make_mail("x", sender=requester.address), number=number).participant
+        assert look_at(store, make_mail("x", sender=PERSON), number=number).participant
+        assert look_at(store, make_mail("x"), number=number).ticket.requester == requester.address
+    assert look_up(store, "contact", "name", address=known.address) == [NAME]
+    assert look_up(store, "contact", "name", address=new.address) == ["Petit"]
 
 
 def test_a_stranger_is_known_by_nothing(store: Store) -> None:

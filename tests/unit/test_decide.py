@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
 from desk.decide import RULES, decide, needs_judgement, weigh_signals
 from desk.facts import Arrival, Facts, Organisation, Status, TicketFacts, Trust
-from desk.mail import Address, Kind, Mail
+from desk.mail import Address, Forward, Kind, Mail
+from desk.passing import find_writer, hear_writer
 from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from desk.policy import load_policy
 
@@ -32,6 +35,13 @@ TICKET = TicketFacts(
     7, "2026-000007", 3, Status.SOLUTION_PROPOSED, "technical", "normal", 1, "support-technique", "ada@school.example"
 )
 JOINED = replace(FACTS, ticket=TICKET, participant=True)
+QUOTING = replace(FACTS, quoted=TICKET, quoted_participant=True)
+WRITER = Address("Paul Petit", "paul@school.example")
+PASSED = replace(
+    MAIL, sender=Address("Agent", "agent@atelier.example"), subject="TR: Facture",
+    reply_text="Pour vous", text="Pour vous", forwarded=Forward(WRITER, "Facture", "", "Notre facture est fausse."),
+)  # fmt: skip
+PASSING = replace(FACTS, from_agent=True, passed_on_for=WRITER)
 REQUESTER_LETTERS = {Purpose.ANSWER, Purpose.ACKNOWLEDGEMENT}
 
 
@@ -57,6 +67,19 @@ def purposes(plan: Plan) -> list[Purpose]:
         (MAIL, JOINED, SURE, "appended", "reply"),
         (MAIL, JOINED, replace(SURE, confirms_solved=True), "confirmed", "confirmed"),
         (MAIL, replace(JOINED, participant=False, from_agent=True), SURE, "appended", "agent"),
+        (MAIL, QUOTING, SURE, "appended", "reply"),
+        (MAIL, QUOTING, replace(SURE, confirms_solved=True), "confirmed", "confirmed"),
+        (MAIL, replace(QUOTING, quoted_participant=False, from_agent=True), SURE, "appended", "agent"),
+        (MAIL, replace(QUOTING, quoted_participant=False), SURE, "answered", "confident"),
+        (MAIL, replace(QUOTING, trust=Trust.UNVERIFIED), SURE, "drafted", "unverified"),
+        (PASSED, PASSING, SURE, "drafted", "passed-on"),
+        (PASSED, PASSING, replace(SURE, category="technical"), "drafted", "passed-on"),
+        (PASSED, PASSING, replace(SURE, confidence=0.2), "drafted", "doubt"),
+        (PASSED, PASSING, replace(SURE, category="spam"), "handed_over", "doubt"),
+        (PASSED, PASSING, replace(SURE, category="urgent"), "handed_over", "urgent"),
+        (PASSED, PASSING, replace(SURE, wants_human=True), "handed_over", "human"),
+        (PASSED, replace(PASSING, ticket=TICKET), SURE, "appended", "agent"),
+        (PASSED, replace(FACTS, from_agent=True), SURE, "answered", "confident"),
         (MAIL, replace(FACTS, too_large=True), SURE, "handed_over", "too-large"),
         (MAIL, replace(JOINED, too_large=True), SURE, "appended", "too-large"),
         (replace(MAIL, kind=Kind.LIST), replace(FACTS, too_large=True), None, "ignored", "list"),
@@ -102,6 +125,7 @@ def test_every_row_has_a_name_of_its_own() -> None:
         (MAIL, replace(FACTS, arrival=Arrival.BACKFILL)),
         (MAIL, replace(FACTS, arrival=Arrival.HISTORY)),
         (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 12)),
+        (PASSED, PASSING),
     ],
 )
 @pytest.mark.parametrize("category", sorted(POLICY.categories))
@@ -226,3 +250,153 @@ def test_the_folder_of_a_verdict_comes_from_policy() -> None:
     policy = POLICY.model_copy(update={"filing": {Verdict.IGNORED: "Byreturn/Notices"}})
     plan = decide(replace(MAIL, kind=Kind.LIST), FACTS, None, policy, CLOCK, NOW)
     assert plan.folder == "Byreturn/Notices"
+
+
+# --- whom a mail may join ---
+
+OTHER = replace(TICKET, id=8, number="2026-000008")
+CLOSED = replace(TICKET, id=9, number="2026-000009", status=Status.CLOSED)
+tickets = st.sampled_from([None, TICKET, OTHER, CLOSED])
+
+
+def make_facts(**changes: object) -> st.SearchStrategy[Facts]:
+    """Facts of any sort, but for what `changes` fix."""
+    free: dict[str, st.SearchStrategy[object]] = {
+        "trust": st.sampled_from(Trust),
+        "ticket": tickets,
+        "quoted": tickets,
+        "participant": st.booleans(),
+        "quoted_participant": st.booleans(),
+        "from_agent": st.booleans(),
+        "passed_on_for": st.sampled_from([None, WRITER]),
+        "arrival": st.sampled_from(Arrival),
+        "agent_active": st.booleans(),
+        "too_large": st.booleans(),
+    }
+    return st.builds(Facts, mailbox=st.just("support"), **free | {name: st.just(one) for name, one in changes.items()})
+
+
+mails = st.builds(
+    lambda mail, kind, subject: replace(mail, kind=kind, subject=subject),
+    st.sampled_from([MAIL, PASSED]),
+    st.sampled_from(Kind),
+    st.sampled_from(["Panne", "Re: [#2026-000007] Panne", "Ticket 2026-000007"]),
+)
+judgements = st.builds(
+    lambda category, solved, human: replace(SURE, category=category, confirms_solved=solved, wants_human=human),
+    st.sampled_from(sorted(POLICY.categories)),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    mails,
+    make_facts(trust=Trust.UNVERIFIED) | make_facts(trust=Trust.FORGED)
+    | make_facts(participant=False, quoted_participant=False, from_agent=False),
+    judgements,
+)  # fmt: skip
+def test_no_stranger_and_nobody_unproven_touches_a_ticket(mail: Mail, facts: Facts, judged: Classification) -> None:
+    assert not isinstance(plan_for(mail, facts, judged).ticket, TouchTicket)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(mails, make_facts(), judgements)
+def test_whatever_is_touched_is_open_and_named_by_somebody_proven(
+    mail: Mail, facts: Facts, judged: Classification
+) -> None:
+    touched = plan_for(mail, facts, judged).ticket
+    if not isinstance(touched, TouchTicket):
+        return
+    known = {
+        named.id
+        for named, takes_part in ((facts.ticket, facts.participant), (facts.quoted, facts.quoted_participant))
+        if named and named.status is not Status.CLOSED and (takes_part or facts.from_agent)
+    }
+    assert touched.ticket_id in known
+    assert facts.trust is Trust.VERIFIED
+
+
+def test_references_go_before_a_number_in_the_subject() -> None:
+    both = replace(JOINED, quoted=OTHER, quoted_participant=True)
+    for facts, ticket in ((both, TICKET), (replace(both, participant=False), OTHER)):
+        touched = plan_for(facts=facts).ticket
+        assert isinstance(touched, TouchTicket)
+        assert touched.ticket_id == ticket.id
+
+
+def test_a_closed_ticket_is_not_joined_by_its_number_either() -> None:
+    opened = plan_for(facts=replace(QUOTING, quoted=CLOSED)).ticket
+    assert isinstance(opened, OpenTicket)
+    assert opened.linked_to == CLOSED.id
+
+
+# --- what an agent passes on ---
+
+
+def test_what_an_agent_passes_on_is_a_request_of_its_writer_who_gets_a_draft_and_no_letter() -> None:
+    plan = plan_for(PASSED, PASSING)
+    assert isinstance(plan.ticket, OpenTicket)
+    assert plan.ticket.requester == WRITER
+    assert [(one.purpose, one.draft) for one in plan.letters] == [(Purpose.HANDOVER, False), (Purpose.DRAFT, True)]
+    assert plan.letters[1].recipients == ("paul@school.example",)
+
+
+def test_what_an_agent_passes_on_is_judged_and_named_by_the_mail_in_it() -> None:
+    heard = hear_writer(PASSED, PASSING)
+    assert (heard.sender, heard.subject, heard.reply_text) == (WRITER, "Facture", "Notre facture est fausse.")
+    assert (heard.message_id, heard.references, heard.reply_to) == ("", (), ())
+
+
+@pytest.mark.parametrize(
+    ("mail", "facts"),
+    [
+        (PASSED, FACTS),
+        (PASSED, replace(PASSING, ticket=TICKET)),
+        (PASSED, replace(PASSING, passed_on_for=None)),
+        (replace(PASSED, forwarded=None), PASSING),
+        (PASSED, replace(PASSING, from_agent=False)),
+        (PASSED, replace(PASSING, trust=Trust.UNVERIFIED)),
+    ],
+)
+def test_any_other_mail_is_heard_as_it_is(mail: Mail, facts: Facts) -> None:
+    assert hear_writer(mail, facts) == mail
+
+
+def test_the_requester_of_any_other_mail_is_its_sender() -> None:
+    for facts in (FACTS, replace(FACTS, from_agent=True), replace(PASSING, passed_on_for=None)):
+        opened = plan_for(PASSED, facts).ticket
+        assert isinstance(opened, OpenTicket)
+        assert opened.requester is None
+
+
+@pytest.mark.parametrize(
+    ("address", "believed"),
+    [
+        ("paul@school.example", True),
+        ("john.reply@school.example", True),
+        ("norbert@school.example", True),
+        ("", False),
+        ("Paul Petit", False),
+        ("paul@school", False),
+        ("support@atelier.example", False),
+        ("support+2026-000007.k1.abc@atelier.example", False),
+        ("agent@atelier.example", False),
+        ("noreply@school.example", False),
+        ("no-reply+x@school.example", False),
+        ("ne-pas-repondre@school.example", False),
+        ("notifications-noreply@school.example", False),
+        ("mailer-daemon@school.example", False),
+        ("postmaster@school.example", False),
+    ],
+)
+def test_a_request_is_somebody_s_who_is_not_one_of_us_and_reads_mail(address: str, believed: bool) -> None:
+    told = Address("", address)
+    mail = replace(PASSED, forwarded=Forward(told))
+    own = frozenset({"support@atelier.example", "agent@atelier.example"})
+    assert find_writer(mail, own) == (told if believed else None)
+
+
+def test_a_mail_that_passes_nothing_on_has_no_other_writer() -> None:
+    assert find_writer(MAIL, frozenset()) is None

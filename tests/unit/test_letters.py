@@ -7,8 +7,10 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import EmailMessage
-from email.policy import default
+from email.policy import SMTP, compat32, default
+from email.utils import parseaddr
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from desk.errors import ConfigurationError, MailTrouble
-from desk.mail import Address
+from desk.mail import Address, Mail, read_mail
 from letters.compose import MOST_REFERENCES, Part, compose_letter
 from letters.dates import say_day, say_moment, say_span, say_zone
 from letters.lines import greet_name, many_lines, one_line
+from letters.mime import LINE, write_header
 from letters.preview import write_previews
 from letters.render import Rendered, list_letters, render_letter
 from letters.shapes import align_table, quote_lines, write_html, write_plain
@@ -621,7 +624,9 @@ def test_a_long_subject_is_folded_and_comes_back_whole(subject: str) -> None:
     "address",
     ["", "nobody", "@x.example", "a@", "a b@x.example", "a@x.example\r\nBcc: b@x.example", "<a@x.example>",
      "a@x.example, b@x.example", "zoé@x.example", f"a@{'y' * 70}.example", "a@x..example", "a@b@x.example",
-     "=?utf-8?q?x=0D=0ABcc=3A?=@x.example"],
+     "=?utf-8?q?x=0D=0ABcc=3A?=@x.example", "=?utf-8?q?a?=@x.example", " a@x.example", "a@x.example ", "a@x.example\n",
+     ".a@x.example", "a..b@x.example", 'a"b@x.example', '"a"b"@x.example', '"a\r\nb"@x.example', "a@[", "a@[1.2.3.4",
+     "a@x.example\x00", f"{'y' * 250}@x.example"],
 )  # fmt: skip
 def test_an_unusable_recipient_is_refused_without_being_named(address: str) -> None:
     with pytest.raises(MailTrouble) as caught:
@@ -629,6 +634,14 @@ def test_an_unusable_recipient_is_refused_without_being_named(address: str) -> N
     assert caught.value.message == MailTrouble("an address of a letter can't be written in a header").message
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["o'hara+x=y{z}@x-y.example", '"a b"@x.example', '"a@\\"b"@x.example', "a@[192.0.2.1]", f"{'y' * 100}@x.example"],
+)
+def test_an_unusual_recipient_stays_as_it_is(address: str) -> None:
+    assert read(compose(recipients=("a@x.example", address)))["To"].addresses[1].addr_spec == address
 
 
 def test_recipients_stand_in_to_and_foreign_domains_in_ascii() -> None:
@@ -656,3 +669,177 @@ def test_any_subject_comes_back_as_one_line(subject: str) -> None:
 
 def test_the_date_is_kept() -> None:
     assert read(compose())["Date"].datetime == datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
+
+
+# --- bytes -------------------------------------------------------------------------------------------------
+
+
+def words_alone(raw: bytes) -> list[str]:
+    """Each encoded word of the header, decoded by itself: one cut within a character would not be."""
+    head = raw.partition(b"\r\n\r\n")[0].decode("ascii")
+    found = re.findall(r"=\?utf-8\?[qb]\?[^?\s]*\?=", head)
+    assert all(len(word) <= 75 for word in found)
+    return [str(make_header(decode_header(word))) for word in found]
+
+
+def in_lf(text: str) -> str:
+    """`text` as a mail's part says it: line breaks are one thing, and the last line ends."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    return lines if lines.endswith("\n") else f"{lines}\n"
+
+
+def leaves(letter: EmailMessage) -> list[tuple[object, ...]]:
+    """What a reader gets from every part."""
+    return [
+        (
+            part.get_content_type(), part.get_content_charset(), part.get_filename(), part.get_content_disposition(),
+            str(part.get_content()).replace("\r\n", "\n"),
+        )
+        for part in letter.walk() if not part.is_multipart()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "language"), EVERY_LETTER)
+def test_a_letter_reads_as_if_the_standard_library_had_written_it(template: str, language: str) -> None:
+    shown = render(template, language)
+    library = EmailMessage(policy=SMTP)
+    library["From"] = '"L\'Atelier, été" <support@atelier.example>'
+    library["To"] = "camille@ecole.example"
+    library["Date"] = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
+    library["Message-ID"] = "<a1@atelier.example>"
+    library.set_content(shown.text, cte="quoted-printable")
+    library.add_alternative(shown.html, subtype="html", cte="quoted-printable")
+    library.add_attachment(b"a;b\r\n", "text", "csv", filename="été.csv")
+    other = read(library.as_bytes())
+    file = Part("été.csv", "text/csv", b"a;b\r\n")
+    ours = read(compose(shown, sender=Address("L'Atelier, été", "support@atelier.example"), attachments=(file,)))
+    assert structure(ours) == structure(other)
+    assert leaves(ours) == leaves(other)
+    told = ("From", "To", "Date", "Message-ID", "MIME-Version")  # of subjects, Python 3.11's loses letters
+    assert ours["Subject"] == shown.subject
+    assert [str(ours[name]) for name in told] == [str(other[name]) for name in told]
+
+
+@pytest.mark.parametrize(("template", "language"), EVERY_LETTER)
+def test_our_own_reader_reads_our_letters(template: str, language: str) -> None:
+    shown = render(template, language)
+    mail = read_mail(compose(shown, sender=Address("École « A »", "support@atelier.example")))
+    assert isinstance(mail, Mail)
+    assert mail.subject == shown.subject
+    assert mail.sender == Address("École « A »", "support@atelier.example")
+    assert mail.message_id == "<a1@atelier.example>"
+    assert mail.text.split() == shown.text.split()
+
+
+@settings(deadline=None)
+@given(some.text(max_size=400), some.text(max_size=400))
+def test_any_words_come_back(text: str, html: str) -> None:
+    raw = compose(Rendered("Sujet", text, html))
+    letter = read(raw)
+    assert [part.get_content().replace("\r\n", "\n") for part in letter.iter_parts()] == [in_lf(text), in_lf(html)]
+    assert raw.isascii()
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+    assert b"\r" not in raw.replace(b"\r\n", b"")
+    assert max(map(len, raw.split(b"\r\n"))) <= LINE
+    assert not any(part.defects for part in letter.walk())
+
+
+@pytest.mark.parametrize("width", range(70, 80))
+@pytest.mark.parametrize("end", ["", " ", "\t", "  ", "=", "é", "."])
+def test_no_line_overhangs_and_no_space_ends_one(width: int, end: str) -> None:
+    text = f"{'x' * width}{end}\n"
+    raw = compose(Rendered("s", text, ""), html=False)
+    assert max(map(len, raw.split(b"\r\n"))) <= LINE
+    assert not re.search(rb"[ \t]\r\n", raw)
+    assert read(raw).get_content() == text.replace("\n", "\r\n")
+
+
+@settings(deadline=None)
+@given(some.text(max_size=200), some.text(some.sampled_from('aé漢🙂 =?_,."\\<>@()'), max_size=200))
+def test_any_display_name_comes_back(name: str, odd: str) -> None:
+    for each in (name, odd):
+        raw = compose(sender=Address(each, "support@atelier.example"))
+        written, address = parseaddr(message_from_bytes(raw, policy=compat32)["From"].replace("\r\n", ""))
+        assert str(make_header(decode_header(written))) == one_line(one_line(each).replace("=?", "= ?"), 999)
+        assert address == "support@atelier.example"
+
+
+@settings(deadline=None)
+@given(some.text(max_size=300))
+def test_encoded_words_are_short_whole_and_on_short_lines(text: str) -> None:
+    raw = compose(Rendered(f"é {text}", "text\n", "<p>text</p>"), sender=Address(text, "support@atelier.example"))
+    assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= LINE
+    assert "".join(words_alone(raw)).endswith(one_line(f"é {text}"))
+
+
+@pytest.mark.parametrize(
+    ("subject", "code"), [("Réinitialisation du mot de passe", "?q?"), ("教室に入れません", "?b?"), ("Access", "")]
+)
+def test_a_subject_takes_the_shorter_code_or_none(subject: str, code: str) -> None:
+    (line,) = re.findall(rb"\r\nSubject: (.*)\r\n", compose(Rendered(subject, "text\n", "<p>text</p>")))
+    assert (b"=?" in line) == bool(code)
+    assert code.encode() in line
+
+
+@pytest.mark.parametrize(
+    ("text", "coding"),
+    [
+        ("L'été, à l'école.\n", "quoted-printable"),
+        ("plain\n-- \n", "quoted-printable"),
+        ("Привет", "base64"),
+        ("漢字" * 99, "base64"),
+    ],
+)
+def test_a_text_stays_readable_unless_that_doubles_it(text: str, coding: str) -> None:
+    assert read(compose(Rendered("s", text, "x"), html=False))["Content-Transfer-Encoding"] == coding
+
+
+def test_a_text_cannot_end_its_part() -> None:
+    inline, files = (Part("c.png", "image/png", b"1", "c"),), (Part("b.csv", "text/csv", b"1"),)
+    usual = read(compose(inline=inline, attachments=files))
+    rules = "".join(
+        f"--{part.get_boundary()}--\n--{part.get_boundary()}\n" for part in usual.walk() if part.get_boundary()
+    )
+    bent = read(compose(Rendered("s", rules, rules), inline=inline, attachments=files))
+    assert rules.count("\n") == 6
+    assert structure(bent) == structure(usual)
+    assert [part.get_boundary() for part in bent.walk()] == [part.get_boundary() for part in usual.walk()]
+    assert bent.get_body(("plain",)).get_content().replace("\r\n", "\n") == rules  # type: ignore[union-attr]  # it has one
+
+
+def test_no_boundary_begins_another() -> None:
+    inline, files = (Part("c.png", "image/png", b"1", "c"),), (Part("b.csv", "text/csv", b"1"),)
+    named = [part.get_boundary() for part in read(compose(inline=inline, attachments=files)).walk()]
+    found = [each for each in named if each]
+    assert len(found) == 3
+    assert not any(one is not other and one.startswith(other) for one in found for other in found)
+
+
+def test_the_same_letter_is_the_same_bytes_and_another_has_other_boundaries() -> None:
+    assert compose() == compose()
+    assert read(compose()).get_boundary() != read(compose(message_id="<a2@atelier.example>")).get_boundary()
+
+
+@settings(deadline=None)
+@given(some.text(max_size=250))
+def test_any_file_name_comes_back_fit_to_save(name: str) -> None:
+    raw = compose(attachments=(Part(name, "text/csv", b"1"),))
+    (file,) = read(raw).iter_attachments()
+    assert file.get_filename() == (re.sub(r'[/\\:*?"<>|]', "_", one_line(name)) or "file")
+    assert max(map(len, raw.split(b"\r\n"))) <= LINE
+
+
+@pytest.mark.parametrize("value", ["a\r\nBcc: x", "a\rb", "a\nb", "a\x00b", "a\tb", "a\x7fb", "aéb", "a\u2028b"])
+def test_no_header_is_written_with_a_control_or_a_foreign_character(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="header X-Test of a letter") as caught:
+        write_header("X-Test", ["good", value])
+    assert value not in str(caught.value)
+
+
+def test_a_header_folds_between_its_words_only() -> None:
+    assert write_header("To", ["a@x,", "y" * 80, "b@x"]) == f"To: a@x,\r\n {'y' * 80}\r\n b@x\r\n"
+    assert write_header("To", ["y" * 72]) == f"To: {'y' * 72}\r\n"
+    assert write_header("To", ["y" * 36, "y" * 35]).count("\r\n") == 1
+    assert write_header("To", ["y" * 36, "y" * 36]).count("\r\n") == 2
+    with pytest.raises(ConfigurationError, match="too long"):
+        write_header("To", ["a", "y" * 998])

@@ -106,6 +106,14 @@ def test_values_stand_under_the_names_of_their_keys() -> None:
     assert policy.retention.orphan_packs == timedelta(days=1)
 
 
+def test_signatures_are_checked_and_answer_addresses_plain_unless_said_otherwise() -> None:
+    policy = load_policy(GOOD)
+    assert (policy.trust.check_dkim, policy.letters.plus_address) == (True, False)
+    other = load_policy(change("[mx.desk.example]}", "['-'], check_dkim: false}\nletters: {plus_address: true}"))
+    assert (other.trust.check_dkim, other.letters.plus_address) == (False, True)
+    assert other.trust.authserv_ids == ("-",)
+
+
 def test_openings_are_sorted_wall_clock_stretches() -> None:
     calendar = load_policy(GOOD).calendar
     assert calendar.hours["mon"] == (Stretch(8.5 * HOUR, 12.5 * HOUR), Stretch(13.5 * HOUR, 18 * HOUR))
@@ -230,6 +238,8 @@ FAULTS = [  # what stands in the file, what is written instead, key, words of th
     ("frequency: daily", "frequency: daily, types: [new, old]", "digest.readers.0.types.1", "answered, waiting"),
     ("close_after: 10d", "close_after: 10", "retention.close_after", "a duration such as 8h"),
     ("trust: {authserv_ids: [mx.desk.example]}", "trust: []", "trust", "found a list; allowed: a mapping"),
+    ("[mx.desk.example]}", "[mx.desk.example], check_dkim: 1}", "trust.check_dkim", "true or false"),
+    ("[mx.desk.example]}", "[mx.desk.example]}\nletters: {plus_address: 1}", "letters.plus_address", "true or false"),
     ("trust: {authserv_ids:", "trust: {authserv:", "trust.authserv", "is no key of ours; allowed: authserv_ids"),
     ("chunk: 200", "chunk: 200\n  a@b.example: 1", "limits.…", "is no key of ours; allowed: answer_within"),
     ("chunk: 200", "chunk: 200\n  chunk: 100", "limits.chunk", "is written twice, first on line"),
