@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check up migrate lock format bench-sync
+.PHONY: help install demo test coverage check up migrate lock format bench-sync bench-read bench-desk bench-fuzz
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,3 +54,12 @@ format: install  ## format the code
 
 bench-sync: install  ## measure the intake beside mbsync and others (as root on Debian it installs them); see bench/README.md
 	@$(BIN)/python -m bench.sync $(ARGS)
+
+bench-read: install  ## measure how fast mail is read, beside the standard library and others
+	@$(BIN)/python -m bench.read $(ARGS)
+
+bench-desk: install  ## measure the way from kept mail to ticket beside django-helpdesk
+	@$(BIN)/python -m bench.desk $(ARGS)
+
+bench-fuzz: install  ## look for mails that the reader can't bear, guided by coverage, for a minute
+	@$(BIN)/python -m bench.fuzz $(ARGS)

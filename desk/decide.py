@@ -11,6 +11,7 @@ from desk.clock import BusinessClock
 from desk.escalation import tell_deadlines
 from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
 from desk.mail import Kind, Mail
+from desk.passing import hear_writer, is_passed_on
 from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
 from desk.policy import Category, Policy
 from desk.routing import find_route
@@ -44,12 +45,8 @@ class Case:
 
     @property
     def joined(self) -> TicketFacts | None:
-        """The ticket this mail belongs to: named by its references, open, and written by a proven participant."""
-        ticket = self.facts.ticket
-        if ticket is None or ticket.status is Status.CLOSED:
-            return None
-        known = self.facts.participant or self.facts.from_agent
-        return ticket if known and self.facts.trust is Trust.VERIFIED else None
+        """The ticket this mail belongs to."""
+        return self.facts.joined
 
     @property
     def own_ticket(self) -> TicketFacts:
@@ -57,6 +54,11 @@ class Case:
         if self.joined is None:
             raise LookupError("a row that needs a ticket was reached without one")
         return self.joined
+
+    @property
+    def passed_on(self) -> bool:
+        """One of our people sent it in for somebody else: `mail` is that one's, whose word nothing proves."""
+        return is_passed_on(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def decide(
     now: datetime,
 ) -> Plan:
     """The plan for one mail. Pure: the same arguments give the same plan, so every verdict can be replayed."""
-    case = Case(mail, facts, judged, policy, clock, now)
+    case = Case(hear_writer(mail, facts), facts, judged, policy, clock, now)
     rule = next(rule for rule in RULES if rule.holds(case))
     plan = replace(rule.plan(case), rule=rule.name)
     return replace(plan, folder=policy.filing.get(plan.verdict, ""))
@@ -116,6 +118,11 @@ def is_urgent(case: Case) -> bool:
     return _priority(case) == URGENT and is_confident(case)
 
 
+def has_nothing_to_do(case: Case) -> bool:
+    """Noise, unless one of our people thought it worth passing on."""
+    return not case.category.ticket and is_confident(case) and not case.passed_on
+
+
 def is_old(case: Case) -> bool:
     written = case.mail.date or case.now
     return case.facts.arrival is not Arrival.LIVE or case.now - written > case.policy.limits.answer_within
@@ -130,7 +137,7 @@ def is_capped(case: Case) -> bool:
 
 def may_write(case: Case) -> bool:
     """The guard of every automatic letter to a requester (promise 4)."""
-    writable = case.mail.kind is Kind.PERSON and bool(case.mail.sender.address)
+    writable = case.mail.kind is Kind.PERSON and bool(case.mail.sender.address) and not case.passed_on
     trusted = not case.facts.own and case.facts.trust is not Trust.FORGED
     return writable and trusted and not is_old(case) and not is_capped(case)
 
@@ -248,6 +255,7 @@ def _open_ticket(case: Case, status: Status) -> OpenTicket:
         resolve_by=resolve_by,
         status=status,
         linked_to=linked.id if linked else None,
+        requester=case.mail.sender if case.passed_on else None,
     )
 
 
@@ -293,13 +301,14 @@ RULES: tuple[Rule, ...] = (
     Rule("argues with the judge", lambda c: c.meaning.steering, _pass_on("steering")),
     Rule("machine's notice", lambda c: c.mail.kind is Kind.MACHINE, _pass_quietly("machine")),
     Rule("urgent", is_urgent, _pass_on("urgent")),
-    Rule("nothing to do", lambda c: not c.category.ticket and is_confident(c), _ignore_category),
+    Rule("nothing to do", has_nothing_to_do, _ignore_category),
     Rule("wants a person", lambda c: c.meaning.wants_human, _pass_on("human")),
     Rule("agent has it", lambda c: c.facts.agent_active, _pass_on("agent")),
     Rule("nobody to answer", lambda c: not c.mail.sender.address, _pass_quietly("no-sender")),
     Rule("may be noise", lambda c: not c.category.ticket, _pass_quietly("doubt")),
     Rule("doubt", lambda c: not is_confident(c), _draft("doubt")),
     Rule("mode off", lambda c: c.category.mode == "off", _pass_on("off")),
+    Rule("passed on by an agent", lambda c: c.passed_on, _draft("passed-on")),
     Rule("mode draft", lambda c: c.category.mode == "draft", _draft("mode")),
     Rule("sender unproven", lambda c: c.facts.trust is not Trust.VERIFIED, _draft("unverified")),
     Rule("too old", is_old, _draft("old")),

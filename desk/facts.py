@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from desk.mail import Address
+
 
 class Trust(StrEnum):
-    """Who the sender really is, as far as RFC 8601 results tell."""
+    """Who the sender really is, as far as `desk.trust.judge_sender` can tell."""
 
     VERIFIED = "verified"
     UNVERIFIED = "unverified"
@@ -61,11 +63,14 @@ class Facts:
 
     mailbox: str  # name of the mailbox it came through first
     trust: Trust
+    evidence: str = ""  # what decided the trust, see desk.trust.RULES; names nobody
     own: bool = False  # we sent it ourselves (a letter of ours came back)
     ticket: TicketFacts | None = None  # named by References or by a valid token
     participant: bool = False  # the sender takes part in that ticket
     from_agent: bool = False  # the sender is one of our people
+    passed_on_for: Address | None = None  # whose mail one of our people, proven, passes on to us
     quoted: TicketFacts | None = None  # named by its number in the subject only
+    quoted_participant: bool = False  # the sender takes part in that one
     bounced_letter: int | None = None  # id of the letter that this bounce is about
     organisation: Organisation | None = None
     sent_to_sender: tuple[datetime, ...] = ()  # automatic letters to this sender lately
@@ -73,3 +78,14 @@ class Facts:
     agent_active: bool = False  # a person of ours has the case
     arrival: Arrival = Arrival.LIVE
     too_large: bool = False  # above the policy's size limit: only its header was fetched
+
+    @property
+    def joined(self) -> TicketFacts | None:
+        """The ticket this mail belongs to: open, and named by somebody proven who takes part in it."""
+        named = ((self.ticket, self.participant), (self.quoted, self.quoted_participant))
+        open_ones = (ticket for ticket, known in named if ticket and _is_open(ticket) and (known or self.from_agent))
+        return next(open_ones, None) if self.trust is Trust.VERIFIED else None
+
+
+def _is_open(ticket: TicketFacts) -> bool:
+    return ticket.status is not Status.CLOSED

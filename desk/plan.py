@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from desk.facts import Status
+from desk.mail import Address
 
 
 class Verdict(StrEnum):
@@ -42,6 +43,7 @@ class OpenTicket:
     resolve_by: datetime | None
     status: Status = Status.NEW
     linked_to: int | None = None
+    requester: Address | None = None  # whose request it is when not the sender's own
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,9 +300,18 @@ class ListedOrganisation(Section):
 
 
 class TrustSection(Section):
-    """Whose Authentication-Results count (RFC 8601 §5)."""
+    """Whose Authentication-Results count (RFC 8601 §5; "-" is a server that writes no name), and whether DKIM
+    signatures are checked here where those say nothing.
+    """
 
     authserv_ids: Many[Line] = ()
+    check_dkim: StrictBool = True
+
+
+class LettersSection(Section):
+    """`plus_address`: answers go to an address with the ticket in it; the mail server must take those (RFC 5233)."""
+
+    plus_address: StrictBool = False
 
 
 class Limits(Section):
@@ -363,6 +372,7 @@ class Policy(Section):
     organisations: Many[ListedOrganisation] = ()
     agents: Many[EmailAddress] = ()
     trust: TrustSection
+    letters: LettersSection = LettersSection()
     limits: Limits
     filing: Mapping[Verdict, Folder] = Field(default_factory=dict)
     digest: Digest = Digest()

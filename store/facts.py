@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,6 +22,8 @@ letters = table(Letter)
 recipients = table(LetterRecipient)
 mailboxes = table(Mailbox)
 
+_MAX_NAMED = 20  # of a mail's references, the latest
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -31,6 +34,7 @@ class Known:
     ticket: TicketFacts | None
     participant: bool
     quoted: TicketFacts | None
+    quoted_participant: bool
     bounced_letter: int | None
     sent_to_sender: tuple[datetime, ...]
     sent_on_ticket: tuple[datetime, ...]
@@ -39,7 +43,7 @@ class Known:
 def gather_facts(
     engine: sa.Engine, mail: Mail, mailbox_id: int, *, number: str, quoted: str, since: datetime, thread: int = 0
 ) -> Known:
-    """`number` comes from a valid token in the references, `quoted` from the subject; caps look back to `since`.
+    """`number` comes from a valid token, `quoted` from the subject; caps look back to `since`.
 
     `thread` is the mail's conversation: its ticket counts when the mail names none that we know.
     """
@@ -49,29 +53,32 @@ def gather_facts(
             or _find_number(connection, number)
             or _find_overtaken(connection, mail, thread)
         )
+        hinted = _find_number(connection, quoted)
+        takes_part, quotes_own = (_takes_part(connection, one, mail.sender.address) for one in (ticket, hinted))
+        shown = ticket if takes_part or not quotes_own else hinted
         bounced = mail.bounce.message_id if mail.bounce else ""
+        writers = {mail.sender.address, *(one.address for one in mail.reply_to)}
         return Known(
-            mailbox=str(connection.execute(sa.select(mailboxes.c.name).where(mailboxes.c.id == mailbox_id)).scalar()),
+            mailbox=str(connection.execute(_NAME_MAILBOX, {"mailbox": mailbox_id}).scalar()),
             own_letter=_find_letter(connection, (mail.message_id,)) is not None,
             ticket=ticket,
-            participant=ticket is not None and _takes_part(connection, ticket.id, mail.sender.address),
-            quoted=_find_number(connection, quoted),
+            participant=takes_part,
+            quoted=hinted,
+            quoted_participant=quotes_own,
             bounced_letter=_find_letter(connection, (bounced, *mail.references)) if mail.bounce else None,
-            sent_to_sender=_sent_to(connection, {mail.sender.address, *(one.address for one in mail.reply_to)}, since),
-            sent_on_ticket=_sent_on(connection, ticket.id, since) if ticket else (),
+            sent_to_sender=_list_sent(connection, _SENT_TO, {"people": list(writers), "since": since}),
+            sent_on_ticket=_list_sent(connection, _SENT_ON, {"ticket": shown.id, "since": since}) if shown else (),
         )
 
 
 def _find_named(connection: sa.Connection, references: Sequence[str]) -> TicketFacts | None:
     """The ticket of the latest mail or letter that the references name."""
-    for reference in reversed(references[-20:]):
-        by_mail = sa.select(messages.c.ticket_id).where(messages.c.header_id == reference)
-        by_letter = sa.select(letters.c.ticket_id).where(letters.c.header_id == reference)
-        for query in (by_mail, by_letter):
-            found = connection.execute(query.where(sa.column("ticket_id").is_not(None)).limit(1)).scalar()
-            if found is not None:
-                return _read_ticket(connection, tickets.c.id == found)
-    return None
+    named = references[-_MAX_NAMED:]
+    if not named:
+        return None
+    found = {row.header_id: row.ticket_id for row in connection.execute(_FIND_NAMED, {"named": list(named)})}
+    latest = next((found[one] for one in reversed(named) if one in found), None)
+    return None if latest is None else _read_ticket(connection, _BY_ID, latest)
 
 
 def _find_overtaken(connection: sa.Connection, mail: Mail, thread: int) -> TicketFacts | None:
@@ -80,27 +87,17 @@ def _find_overtaken(connection: sa.Connection, mail: Mail, thread: int) -> Ticke
     Another mail under this one's own Message-ID is no answer to it; but the head that was read of this very mail while
     it was too large, and whose delivery is the whole mail's now, has opened its ticket.
     """
-    brought = sa.exists().where(deliveries.c.message_id == messages.c.id)
-    query = (
-        sa.select(messages.c.ticket_id)
-        .join(contacts, contacts.c.id == messages.c.contact_id)
-        .where(messages.c.conversation_id == thread, messages.c.ticket_id.is_not(None))
-        .where(contacts.c.address == mail.sender.address)
-        .where(sa.or_(messages.c.header_id != mail.message_id, ~brought))
-    )
-    found = connection.execute(query.order_by(messages.c.id.desc()).limit(1)).scalar()
-    return None if found is None else _read_ticket(connection, tickets.c.id == found)
+    this = {"thread": thread, "sender": mail.sender.address, "own": mail.message_id}
+    found = connection.execute(_FIND_OVERTAKEN, this).scalar() if thread else None
+    return None if found is None else _read_ticket(connection, _BY_ID, found)
 
 
 def _find_number(connection: sa.Connection, number: str) -> TicketFacts | None:
-    return _read_ticket(connection, tickets.c.number == number) if number else None
+    return _read_ticket(connection, _BY_NUMBER, number) if number else None
 
 
-def _read_ticket(connection: sa.Connection, where: sa.ColumnElement[bool]) -> TicketFacts | None:
-    names = ("id", "number", "version", "status", "category", "priority", "level", "team")
-    columns = [tickets.c[name] for name in names]
-    query = sa.select(*columns, contacts.c.address).join(contacts, contacts.c.id == tickets.c.contact_id, isouter=True)
-    row = connection.execute(query.where(where)).first()
+def _read_ticket(connection: sa.Connection, query: sa.Select[Any], wanted: int | str) -> TicketFacts | None:
+    row = connection.execute(query, {"wanted": wanted}).first()
     if row is None:
         return None
     return TicketFacts(
@@ -116,34 +113,68 @@ def _read_ticket(connection: sa.Connection, where: sa.ColumnElement[bool]) -> Ti
     )
 
 
-def _takes_part(connection: sa.Connection, ticket_id: int, address: str) -> bool:
-    query = (
-        sa.select(participants.c.ticket_id)
-        .join(contacts, contacts.c.id == participants.c.contact_id)
-        .where(participants.c.ticket_id == ticket_id, contacts.c.address == address)
-    )
-    return connection.execute(query).first() is not None
+def _takes_part(connection: sa.Connection, ticket: TicketFacts | None, address: str) -> bool:
+    if ticket is None:
+        return False
+    return connection.execute(_TAKES_PART, {"ticket": ticket.id, "address": address}).first() is not None
 
 
 def _find_letter(connection: sa.Connection, header_ids: Sequence[str]) -> int | None:
     wanted = [one for one in header_ids if one]
-    query = sa.select(letters.c.id).where(letters.c.header_id.in_(wanted)).limit(1)
-    found: int | None = connection.execute(query).scalar() if wanted else None
+    found: int | None = connection.execute(_FIND_LETTER, {"wanted": wanted}).scalar() if wanted else None
     return found
 
 
-def _sent_to(connection: sa.Connection, addresses: Collection[str], since: datetime) -> tuple[datetime, ...]:
-    """Letters to the sender or to where answers are asked to go: a Reply-To must not lift the caps."""
-    query = (
-        sa.select(letters.c.created_at)
-        .join(recipients, recipients.c.letter_id == letters.c.id)
-        .where(recipients.c.address.in_(addresses), letters.c.automatic, letters.c.created_at >= since)
-    )
-    return tuple(connection.execute(query).scalars())
+def _list_sent(connection: sa.Connection, query: sa.Select[Any], which: Mapping[str, Any]) -> tuple[datetime, ...]:
+    return tuple(connection.execute(query, which).scalars())
 
 
-def _sent_on(connection: sa.Connection, ticket_id: int, since: datetime) -> tuple[datetime, ...]:
-    query = sa.select(letters.c.created_at).where(
-        letters.c.ticket_id == ticket_id, letters.c.automatic, letters.c.created_at >= since
+# --- statements, made once: see store.engine ------------------------------------------------------------------
+
+
+def _select_ticket() -> sa.Select[Any]:
+    names = ("id", "number", "version", "status", "category", "priority", "level", "team")
+    columns = [tickets.c[name] for name in names]
+    return sa.select(*columns, contacts.c.address).join(contacts, contacts.c.id == tickets.c.contact_id, isouter=True)
+
+
+def _select_named(kept: sa.Table) -> sa.Select[Any]:
+    named = kept.c.header_id.in_(sa.bindparam("named", expanding=True))
+    return sa.select(kept.c.header_id, kept.c.ticket_id).where(named, kept.c.ticket_id.is_not(None))
+
+
+def _select_sent() -> sa.Select[Any]:
+    return sa.select(letters.c.created_at).where(letters.c.automatic, letters.c.created_at >= sa.bindparam("since"))
+
+
+_BY_ID = _select_ticket().where(tickets.c.id == sa.bindparam("wanted"))
+_BY_NUMBER = _select_ticket().where(tickets.c.number == sa.bindparam("wanted"))
+_NAME_MAILBOX = sa.select(mailboxes.c.name).where(mailboxes.c.id == sa.bindparam("mailbox"))
+_FIND_NAMED = sa.union_all(_select_named(letters), _select_named(messages))  # of one id, a mail's ticket counts
+_FIND_OVERTAKEN = (
+    sa.select(messages.c.ticket_id)
+    .join(contacts, contacts.c.id == messages.c.contact_id)
+    .where(messages.c.conversation_id == sa.bindparam("thread"), messages.c.ticket_id.is_not(None))
+    .where(contacts.c.address == sa.bindparam("sender"))
+    .where(
+        sa.or_(
+            messages.c.header_id != sa.bindparam("own"),
+            ~sa.exists().where(deliveries.c.message_id == messages.c.id),
+        )
     )
-    return tuple(connection.execute(query).scalars())
+    .order_by(messages.c.id.desc())
+    .limit(1)
+)
+_TAKES_PART = (
+    sa.select(participants.c.ticket_id)
+    .join(contacts, contacts.c.id == participants.c.contact_id)
+    .where(participants.c.ticket_id == sa.bindparam("ticket"), contacts.c.address == sa.bindparam("address"))
+)
+_FIND_LETTER = sa.select(letters.c.id).where(letters.c.header_id.in_(sa.bindparam("wanted", expanding=True))).limit(1)
+# Letters to the sender or to where answers are asked to go: a Reply-To must not lift the caps.
+_SENT_TO = (
+    _select_sent()
+    .join(recipients, recipients.c.letter_id == letters.c.id)
+    .where(recipients.c.address.in_(sa.bindparam("people", expanding=True)))
+)
+_SENT_ON = _select_sent().where(letters.c.ticket_id == sa.bindparam("ticket"))

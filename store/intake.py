@@ -215,23 +215,8 @@ def claim_deliveries(store: Store, token: str, now: datetime, lease: timedelta, 
 
 def read_places(store: Store, ids: Sequence[int]) -> tuple[Claimed, ...]:
     """Where the bytes of these deliveries lie; erased ones are passed over."""
-    columns = [
-        deliveries.c.id,
-        deliveries.c.mailbox_id,
-        packs.c.name,
-        deliveries.c.offset,
-        deliveries.c.length,
-        deliveries.c.wrapped_key,
-        deliveries.c.key_id,
-        deliveries.c.received_at,
-        deliveries.c.arrival,
-        deliveries.c.attempts,
-        deliveries.c.part,
-    ]
-    wanted = sa.select(*columns).join(packs, packs.c.id == deliveries.c.pack_id)
-    wanted = wanted.where(deliveries.c.id.in_(ids), deliveries.c.wrapped_key.is_not(None)).order_by(deliveries.c.id)
     with reading(store.engine) as connection:
-        rows = connection.execute(wanted).all()
+        rows = connection.execute(_READ_PLACES, {"wanted": list(ids)}).all()
     return tuple(Claimed(r[0], r[1], r[2], PackEntry(r[3], r[4]), *r[5:]) for r in rows)
 
 
@@ -252,3 +237,24 @@ def quarantine_delivery(
         )
         if changed(held) == 1:
             set_aside(connection, quarantine.c.delivery_id, delivery_id, cause, incident, attempts, now)
+
+
+# Made once: see store.engine.
+_READ_PLACES = (
+    sa.select(
+        deliveries.c.id,
+        deliveries.c.mailbox_id,
+        packs.c.name,
+        deliveries.c.offset,
+        deliveries.c.length,
+        deliveries.c.wrapped_key,
+        deliveries.c.key_id,
+        deliveries.c.received_at,
+        deliveries.c.arrival,
+        deliveries.c.attempts,
+        deliveries.c.part,
+    )
+    .join(packs, packs.c.id == deliveries.c.pack_id)
+    .where(deliveries.c.id.in_(sa.bindparam("wanted", expanding=True)), deliveries.c.wrapped_key.is_not(None))
+    .order_by(deliveries.c.id)
+)

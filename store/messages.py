@@ -273,13 +273,8 @@ def release_claims(store: Store, token: str) -> None:
 
 def find_place(store: Store, message_id: int) -> int | None:
     """A delivery that still holds the message's bytes, the whole of them if any does."""
-    wanted = sa.select(deliveries.c.id).where(
-        deliveries.c.message_id == message_id, deliveries.c.wrapped_key.is_not(None)
-    )
     with reading(store.engine) as connection:
-        found: int | None = connection.execute(
-            wanted.order_by(deliveries.c.part.desc(), deliveries.c.id).limit(1)
-        ).scalar()
+        found: int | None = connection.execute(_FIND_PLACE, {"of": message_id}).scalar()
     return found
 
 
@@ -315,6 +310,12 @@ def count_waiting(store: Store) -> dict[str, int]:
 
 
 # Made once: see store.engine.
+_FIND_PLACE = (
+    sa.select(deliveries.c.id)
+    .where(deliveries.c.message_id == sa.bindparam("of"), deliveries.c.wrapped_key.is_not(None))
+    .order_by(deliveries.c.part.desc(), deliveries.c.id)
+    .limit(1)
+)
 _NAME_MESSAGE = sa.update(deliveries).where(deliveries.c.id == sa.bindparam("of")).values(message_id=sa.bindparam("is"))
 _FIND_MESSAGES = sa.select(messages.c.id, messages.c.fingerprint).where(
     messages.c.fingerprint.in_(sa.bindparam("wanted", expanding=True))

@@ -13,7 +13,7 @@ from store.memory import Store
 from store.tables import TicketCounter, table
 
 counters = table(TicketCounter)
-BLOCK = 10
+BLOCK = 50  # the most that are taken at once
 
 
 def reserve_numbers(store: Store, year: int, count: int) -> tuple[str, ...]:
@@ -27,12 +27,17 @@ def reserve_numbers(store: Store, year: int, count: int) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class NumberStock:
-    """Numbers in hand during one chunk."""
+    """Numbers in hand during one chunk; those left over at its end are gaps."""
 
     store: Store
     held: deque[str] = field(default_factory=deque)
+    block: int = 1
+
+    def expect(self, count: int) -> None:
+        """So many may be wanted."""
+        self.block = min(max(count, 1), BLOCK)
 
     def take(self, now: datetime) -> str:
         if not self.held or not self.held[0].startswith(f"{now.year}-"):
-            self.held = deque(reserve_numbers(self.store, now.year, BLOCK))
+            self.held = deque(reserve_numbers(self.store, now.year, self.block))
         return self.held.popleft()

@@ -64,11 +64,12 @@ def describe_bodies(leaves: tuple[Leaf, ...], mail: Mail) -> dict[str, str]:
 
 
 def list_nested(mail: Part) -> Iterator[Leaf]:
-    """All leaves, those of attached mails after what carries them."""
+    """All leaves, those of attached mails after what carries them; the files of one that was sent as a file are its."""
     for leaf in list_leaves(mail):
         yield leaf
-        for part in leaf.part.parts:
-            yield from list_nested(part)
+        sent_as_file = bool(leaf.part.disposition)
+        inner = (one for part in leaf.part.parts for one in list_nested(part))
+        yield from (one for one in inner if not (sent_as_file and is_file(one)))
 
 
 def join_leaves(leaves: tuple[Leaf, ...], content_type: str) -> str:

@@ -1,8 +1,12 @@
 """Reading a mail (door 3): from bytes to a `Mail`, whatever arrives. The door is `read_mail`.
 
-`reading` composes what the others find: `repairs` mends the header, `parts` takes a mail apart, `headers` and
-`charsets` decode, `bodies` and `pages` make text of it, `quotes`, `signatures` and `forwards` tell who wrote what,
-`attachments`, `archives` and `tnef` look at files, `kinds` and `bounces` tell what sort of mail it is.
+`reading` composes what the others find:
+
+- taken apart: `repairs`, `parts`, `fields`, `wrappers`, `smime`
+- decoded: `headers`, `charsets`, `bodies` (plain text), `pages` (HTML)
+- who wrote what: `quotes`, `signatures`, `forwards`, with the words of many languages in `phrases`
+- files: `files`, `attachments`, `filenames`, `filetypes`, `archives`, `tnef`, `rtf`
+- what sort of mail: `kinds` with `notices`, `bounces` with `refusals` and `reasons`
 """
 
 from desk.mail.reading import Identity, identify_headers, read_mail

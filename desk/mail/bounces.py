@@ -35,6 +35,7 @@ _DAEMONS = re.compile(
     r"mail[-_.]delivery.*|microsoftexchange[0-9a-f]{32})(?:[-+].*)?",
     re.IGNORECASE,
 )
+_POSTMASTERS = re.compile(r"post[-_.]?master@", re.IGNORECASE)
 # No person writes from these; their words of refusal count beside a subject that says the same.
 _ROBOTS = re.compile(
     r"no[-_.]?reply|mail[-_.]?(?:system|gateway|server)|system|mta|smtp|interscan|antispam|spamfilter", re.IGNORECASE
@@ -63,7 +64,8 @@ _SUBJECTS = re.compile(
     r"returned (?:mail|e-?mail|message|to sender)|returning (?:mail|message)|"
     r"could ?n[o']t (?:be )?(?:deliver|send)|error sending your mail|mail system error|"
     r"notice: mail delivery|(?:are|is) not (?:a )?member|not member article|reject mail|is rejected|fml system error|"
-    r"unix from loop|loop (?:alert|back warning)|warning: (?:message|could not|mail|delayed)|delayed (?:mail|delivery)|delivery delayed|"
+    r"unix from loop|loop (?:alert|back warning)|warning: (?:message|could not|mail|delayed)|delayed (?:mail|delivery)|"
+    r"delivery delayed|"
     r"still being retried|"
     r"\[?bounce\]?\b|nondeliverable|bounced mail|wasn['’]t delivered|blocked by our bulk|error\(s\) in forwarding|"
     r"[ée]chec (?:de |d['’]) ?(?:la )?(?:remise|envoi|distribution|livraison|transmission|délivrance)|"
@@ -116,10 +118,8 @@ _NAMED = re.compile(
     r"^[ \t>*]{0,10}(?:original[- ])?message[- ]id ?:[ \t]{0,10}(<[^<>\s]{1,990}>)", re.IGNORECASE | re.MULTILINE
 )
 _STATUS_FIELD = re.compile(
-    r"(?im)^[ \t]{0,3}(original-recipient|final-recipient|action|status|diagnostic-code|remote-mta|"
-    r"x-supplementary-info|"
-    r"x-display-name|original-message-id|"
-    r"x-original-message-id)[ \t]{0,5}:([^\n]{0,5000}(?:\n[ \t]+[^\n]{1,1000}){0,50})"
+    r"(?im)^[ \t]{0,3}(original-recipient|final-recipient|action|status|diagnostic-code|x-supplementary-info)"
+    r"[ \t]{0,5}:([^\n]{0,5000}(?:\n[ \t]+[^\n]{1,1000}){0,50})"
 )
 _LEADERS = frozenset({"original-recipient", "final-recipient", "action", "status"})  # a second one: the next recipient
 _GAP = re.compile(r"\n[ \t]*\n")
@@ -148,6 +148,7 @@ class _Case:
     ours: frozenset[str]
     certain: bool  # a mail system sent it; otherwise more than its words is asked for
     robot: bool  # at least no person did
+    human: bool  # a postmaster, who may be one, and no sign of a mailer beside
 
 
 @dataclass(slots=True)
@@ -226,7 +227,8 @@ def _open_case(mail: Part, leaves: tuple[Leaf, ...], sender: Address) -> _Case:
     null_path = _has_null_path(headers)
     # Postmasters are people too: they answer and forward, and what they send then is theirs.
     certain = mail.content_type == "multipart/report" or (named and (null_path or not _ANSWERS.match(subject)))
-    return _Case(mail, leaves, subject, _gather_text(leaves), ours, certain, _is_robot(headers, sender))
+    human = bool(_POSTMASTERS.match(sender.address)) and not null_path
+    return _Case(mail, leaves, subject, _gather_text(leaves), ours, certain, _is_robot(headers, sender), human)
 
 
 def _gather_text(leaves: tuple[Leaf, ...]) -> str:
@@ -239,15 +241,17 @@ def _read_standard(case: _Case) -> Report | None:
     """RFC 3464. A person who forwards a bounce may attach its parts: the mail itself must be a report."""
     blocks, evidence = _find_blocks(case)
     sound = evidence == "multipart/report" and case.mail.content_type == evidence
-    if not (
-        sound or (blocks and (case.certain or (_is_told(case) and (case.robot or _has_null_path(case.mail.headers)))))
-    ):
+    if not (sound or (blocks and _is_trusted(case))):
         return None
     failed = [block for block in blocks if block.action == "failed"]
     delayed = [block for block in blocks if block.action == "delayed"]
     if blocks and not (failed or delayed):
         return Report(None, "Action")
     return Report(_judge_blocks(case, failed or delayed), evidence)
+
+
+def _is_trusted(case: _Case) -> bool:
+    return case.certain or (_is_told(case) and (case.robot or _has_null_path(case.mail.headers)))
 
 
 def _find_blocks(case: _Case) -> tuple[list[_Block], str]:
@@ -257,7 +261,7 @@ def _find_blocks(case: _Case) -> tuple[list[_Block], str]:
     if blocks or status:
         return blocks, "multipart/report"
     files = (leaf for leaf in case.leaves if leaf.content_type.startswith(("application/", "message/delivery")))
-    texts = (case.text, *(_read_text(leaf) for leaf in files))
+    texts = (case.text, *(_read_text(leaf) for leaf in files if b"-recipient" in leaf.part.read_content().lower()))
     found = (_read_blocks(cut_copy(text)) for text in texts if _HAS_FIELDS.search(text))
     return next((blocks for blocks in found if blocks), []), "Final-Recipient"
 
@@ -346,7 +350,7 @@ def _read_home_made(case: _Case) -> Report | None:
     refusal = read_refusal(case.text, case.ours)
     named = _read_failed_recipients(case.mail.headers)
     if not (named or _is_refused(case, refusal)):
-        found = _scan_failures(case) if case.certain else ()
+        found = _scan_failures(case) if case.certain and not case.human else ()
         return _judge_text(case, found, "flufl.bounce", refusal) if found else None
     told = named or (refusal.recipients if refusal else ())
     evidence = refusal.evidence if refusal else "X-Failed-Recipients" if named else "Subject"
@@ -360,7 +364,7 @@ def _is_refused(case: _Case, refusal: Refusal | None) -> bool:
         return told and case.certain
     known, named = refusal.evidence != WORDS, bool(refusal.recipients)
     if case.certain:
-        return told or known or named or null_path
+        return told or known or null_path or (named and not case.human)
     return (told and (null_path or (case.robot and named))) or (known and null_path and named)
 
 

@@ -18,6 +18,7 @@ from desk.mail.values import Address, Forward
 _COMMENT_LINES = 200  # above what is passed on
 _FIELD_LINES = 30
 _FIELDS = 2  # at least, of a head
+_FIRSTS = frozenset(start[0] for start in FORWARD_STARTS)
 _WRAPPED = 3  # lines that a value may go on for
 
 
@@ -45,7 +46,8 @@ def read_forward(subject: str, text: str) -> Forward | None:
         return None
     date = block.fields.get("date") or block.fields.get("sent", "")
     sender = _read_sender(block.fields["from"])
-    return Forward(sender, block.fields.get("subject", ""), date, "\n".join(lines[block.end :]).strip())
+    body = "\n".join(_unquote_lines(lines[block.end :])).strip()
+    return Forward(sender, block.fields.get("subject", ""), date, body)
 
 
 def _find_start(lines: list[str], named: bool) -> int:
@@ -53,7 +55,7 @@ def _find_start(lines: list[str], named: bool) -> int:
     for at, line in enumerate(lines[:_COMMENT_LINES]):
         if not named and (line[:1] == ">" or (":" in line[:40] and name_label(line) in ("from", "sent"))):
             return -1  # an ordinary reply
-        if line.startswith(FORWARD_STARTS) and FORWARDED.fullmatch(line[:LINE_CHARS].strip()):
+        if line[:1] in _FIRSTS and line.startswith(FORWARD_STARTS) and FORWARDED.fullmatch(line[:LINE_CHARS].strip()):
             return at + 1
         if named and _begins_block(lines, at):
             return at
@@ -69,7 +71,7 @@ def _begins_block(lines: list[str], at: int) -> bool:
 
 
 def _unquote_lines(lines: list[str]) -> list[str]:
-    """Without the ">" that Apple Mail puts before what it passes on."""
+    """Without the ">" that Apple Mail, Orange and Proton put before what they pass on."""
     first = next((line for line in lines if line.strip()), "")
     if not first.lstrip().startswith(">"):
         return lines

@@ -1,7 +1,7 @@
 """HTML as the text that its reader sees, in one walk over the page.
 
-Written here because inscriptis takes ten times as long, and because what a mail program marks as quoted is known only
-while the page is read.
+Written here because inscriptis takes two to three times as long, and because what a mail program marks as quoted is
+known only while the page is read.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import lxml.html
-from lxml.etree import LxmlError, iterwalk
+from lxml import etree
 
 from desk.mail.phrases import FORWARDED
 from desk.mail.quotes import is_attribution
@@ -29,7 +28,7 @@ _NAME_CHARS = 200  # of what an element is called; longer names mark nothing
 
 _TAG = re.compile(r"(<[^<>]{0,5000}>)")
 _UNSEEN = re.compile(r"<(?:script|style|head)\b", re.IGNORECASE)
-_DECLARATION = re.compile(r"\s{0,100}<\?xml[^>]{0,300}>")  # the parser takes no text that declares its bytes
+_DECLARATION = re.compile(r"\s{0,100}<\?xml[^>]{0,300}>")
 _UNSEEN_CHARS = "\n\u200b\u200c\u200d\u2060\ufeff\u034f\u00ad\u180e"
 _HIDDEN = re.compile(
     r"display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|max-height\s{0,3}:\s{0,3}0[^.\d].{0,300}overflow"
@@ -94,7 +93,7 @@ _KINDS = tuple(
 )
 _RULED = re.compile(r"border-top[^;]{0,40}:[^;]{0,40}(?:#e1e1e1|#b5c4df|229, ?229, ?229)")  # Outlook, Windows Mail
 _BARRED = re.compile(r"gmail_quote|border-left")
-_LABELLED = re.compile(r"\W{0,5}[^\W\d][\w ]{0,20}[:：]")
+_LABELLED = re.compile(r"\W{0,5}[^\W\d][\w \xa0]{0,20}[:：]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +107,8 @@ class Body:
 
 
 def render_html(source: str) -> Body:
-    """HTML as a reader sees it, without scripts, styles and hidden elements."""
-    try:
-        page = Page()
-        page.read_source(_DECLARATION.sub("", source[:_HTML_CHARS], count=1))
-        lines = page.lines
-    except (LxmlError, ValueError, LookupError, TypeError, AssertionError):
-        lines = []
+    """HTML as a reader sees it, without scripts, styles and hidden elements; half a megabyte at most."""
+    lines = _read_lines(source[:_HTML_CHARS])
     shortened = len(source) > _HTML_CHARS
     if not lines:
         bare = _strip_tags(source[:_HTML_CHARS])  # nested too deep for the parser, or no HTML at all
@@ -122,6 +116,15 @@ def render_html(source: str) -> Body:
     text = "\n".join(line for kind, line in lines if kind != "history").strip()
     plain = all(kind == "own" for kind, _ in lines)
     return Body(text, text if plain else "\n".join(_mark_lines(lines)).strip(), shortened)
+
+
+def _read_lines(source: str) -> list[tuple[str, str]]:
+    page = Page()
+    try:
+        page.read_source(_drop_declaration(source))
+    except (etree.LxmlError, ValueError, LookupError, TypeError, AssertionError):
+        return []
+    return page.lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +157,15 @@ class Page:
     manners: dict[Any, Manner] = field(default_factory=dict)  # the same attributes come again and again
 
     def read_source(self, source: str) -> None:
-        parser = lxml.html.HTMLParser(remove_comments=True, remove_pis=True)
-        walk = iterwalk(lxml.html.document_fromstring(source, parser=parser), events=("start", "end"))
-        skipped = None
+        tree = etree.fromstring(source, etree.HTMLParser(remove_comments=True, remove_pis=True))
+        walk = etree.iterwalk(tree, events=("start", "end"))
+        manners: list[Manner] = []  # of the open elements
         for event, node in walk:
-            manner = self.find_manner(node)
-            if event == "end":
-                if node is not skipped:
-                    self.close_element(node, manner)
-                self.write_text(node.tail)
-            elif manner.hidden:
-                skipped = node
-                walk.skip_subtree()
+            if event == "start":
+                manners.append(self.find_manner(node))
+                self.open_element(walk, node, manners[-1])
             else:
-                self.open_element(node, manner)
-                self.write_text(node.text)
+                self.close_element(node, manners.pop())
         self.end_line()
 
     def find_manner(self, node: Any) -> Manner:
@@ -179,7 +176,10 @@ class Page:
             manner = self.manners[key] = _read_manner(node)
         return manner
 
-    def open_element(self, node: Any, manner: Manner) -> None:
+    def open_element(self, walk: Any, node: Any, manner: Manner) -> None:
+        if manner.hidden:
+            walk.skip_subtree()
+            return
         if manner.breaks:
             self.break_line(manner.breaks)
         if manner.kind and self.kind != "quote":
@@ -188,23 +188,26 @@ class Page:
             _OPENERS[node.tag](self)
         elif node.tag == "img":
             self.write_emoji(node.get("alt") or "")
+        if text := node.text:
+            self.write_text(text)
 
     def close_element(self, node: Any, manner: Manner) -> None:
-        if node.tag in _CLOSERS:
-            _CLOSERS[node.tag](self)
-        elif node.tag == "a":
-            self.write_target(node)
-        if manner.breaks:
-            self.break_line(manner.breaks)
-        if self.marks and self.marks[-1][0] is node:
-            self.set_kind(self.marks.pop()[1])
+        if not manner.hidden:
+            if node.tag in _CLOSERS:
+                _CLOSERS[node.tag](self)
+            elif node.tag == "a":
+                self.write_target(node)
+            if manner.breaks:
+                self.break_line(manner.breaks)
+            if self.marks and self.marks[-1][0] is node:
+                self.set_kind(self.marks.pop()[1])
+        if text := node.tail:
+            self.write_text(text)
 
     # --- words and lines
 
-    def write_text(self, text: str | None) -> None:
+    def write_text(self, text: str) -> None:
         """Adds words; white space is one space, as HTML has it."""
-        if not text:
-            return
         if self.preformatted:
             self.write_lines(text)
         elif words := text.split():
@@ -360,6 +363,12 @@ _CLOSERS: dict[str, Callable[[Page], None]] = {
     "th": Page.close_cell,
     "pre": Page.close_pre,
 }
+
+
+def _drop_declaration(source: str) -> str:
+    """Without the XML declaration: the parser takes no text that declares the charset of its bytes."""
+    found = _DECLARATION.match(source)
+    return source[found.end() :] if found else source
 
 
 def _read_manner(node: Any) -> Manner:

@@ -40,10 +40,11 @@ LABELS = {label: role for role, labels in _LABELS.items() for label in labels.sp
 VERBS = _list_words(
     "écrit écrivait ecrit wrote writes sent schrieb geschrieben escribió escribio escribe scritto scrive schreef "
     "geschreven escreveu escreve skrev napisał napisała napisał(a) napisali pisze napsal napsala napsal(a) kirjoitti "
-    "написал написала написал(а) написав написала(в) пишет пише viết yazdı írta scris έγραψε"
+    "написал написала написал(а) написав написала(в) пишет пише viết yazdı írta scris έγραψε "
+    "написа napisao napisala píše napísal napísala napísal(a) rašė rakstīja kirjutas escriure menulis skrifaði כתב كتب"
 )
 # Languages that do not part their words.
-WROTE_ENDS = ("写道", "寫道", "写道", "书写道", "のメール", "は書きました", "書き込みました", "작성", "님이 작성")
+WROTE_ENDS = ("写道", "寫道", "のメール", "は書きました", "書き込みました", "작성")
 # A word before the verb by which a person tells what somebody wrote.
 TELLERS = _list_words(
     "I You Ich Vous i you we they he she it who which that m'a m’a m'as m’as t'a t’a nous vous lui leur j'ai j’ai il "

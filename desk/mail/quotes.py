@@ -47,7 +47,13 @@ _WRAP_COLUMN = 76  # where programs break lines, quoted or not
 
 _FIRSTS = frozenset(">|-_=*—–#~ \t<\xa0")  # what a mark may begin with; all others have a colon
 _RULE = re.compile(r"[-_=*#~+‐–—\s]{2,200}|[—–ᐧ]")  # Streak leaves the last one to be told when a mail is opened
-_GLUED = re.compile(r"(?<=[^\s-])(--- (?:On|Le|Am|El|Il|Op|Em) [^\n]{5,200}:[ \t]{0,5}(?:\n|\Z))")  # Yahoo, once
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_BRACKETED = re.compile(r"<[^<>\s]{1,100}@[^<>\s]{1,200}>[^<>]{0,60}[:：]\Z")
+# Yahoo, once, and what mails lose on the way: an attribution behind the last words.
+_GLUED = re.compile(
+    r"(?<=[^\s-])(?:[ \t]{0,3}(?=--- (?:On|Le|Am|El|Il|Op|Em) )|[ \t](?=On [A-Z]\w\w, [A-Z]\w\w \d{1,2}, \d{4} ))"
+    r"([^\n]{8,200}:[ \t]{0,5}(?:\n|\Z))"
+)
 _DRAWN = frozenset("-_=*—#~")
 _EDGES = " \t\xa0\u202f*_"
 
@@ -125,7 +131,7 @@ def is_attribution(line: str) -> bool:
 
 
 def _split_lines(text: str) -> list[str]:
-    return (_GLUED.sub(r"\n\1", text) if "--- " in text else text).split("\n")
+    return (_GLUED.sub(r"\n\1", text) if "--- " in text or " wrote:" in text else text).split("\n")
 
 
 def _read_pieces(text: Text) -> list[Piece]:
@@ -241,14 +247,14 @@ def _find_block(text: Text, at: int) -> Mark | None:
 
 
 def _read_fields(text: Text, at: int) -> dict[str, str]:
-    """Values by role of the labelled lines from `at` on; only lists of people and subjects go on for a line."""
+    """Values by role of the labelled lines from `at` on; only people and subjects go on for a line."""
     fields: dict[str, str] = {}
     last = ""
     for line in text.lines[at : at + _BLOCK]:
         role = name_label(line)
         if role:
             fields.setdefault(role, line[:LINE_CHARS])
-        elif line.strip() and last not in ("to", "cc", "subject"):
+        elif line.strip() and last not in ("to", "cc", "subject") and not (last == "from" and "@" in line):
             break
         last = role or (last if not line.strip() else "")
     return fields if len(fields) > 1 else _read_words(text.lines[at])
@@ -285,7 +291,9 @@ def _find_attribution(text: Text, at: int) -> Mark | None:
     if not bare.endswith((":", "：", "--")) or (_is_quoted(bare) and not _ends_bracket(bare)):
         return None
     ending = " ".join(text.lines[max(at - 2, 0) : at + 1])
-    if "@" not in ending and not _has_verb(ending):
+    if not _has_verb(ending) and not (
+        "@" in ending and CLOCK.search(" ".join(text.lines[max(at - _SPAN, 0) : at + 1]))
+    ):
         return None
     starts = list(_list_starts(text, at))
     found = (start for opened in (True, False) for start in starts if _attributes(text, start, at, opened))
@@ -316,13 +324,14 @@ def _attributes(text: Text, start: int, end: int, opened: bool) -> bool:
         return False
     verb = _find_verb(words)
     if verb < 0:
-        return opened and _is_dated(joined)
+        return _is_dated(joined, opened)
     if not _is_name(words, verb) or not _is_tail(words[verb + 1 :]):
         return False
     quoted = _is_quoted(text.next_written(end + 1))
     if opened:
         return quoted or "@" in joined or bool(CLOCK.search(joined))
-    named = any("@" in word for word in words[1:verb])
+    ruled = text.lines[end].startswith("--") and text.lines[end].rstrip().endswith("--")  # Android's
+    named = ruled or any("@" in word for word in words[1:verb])
     return named or (quoted and start == end and verb <= 6)
 
 
@@ -331,15 +340,13 @@ def _opens(words: list[str]) -> bool:
     first = words[0].strip("*_([").lower()
     dated = any(char.isdigit() for word in words[1:9] for char in (word[0], word[-1]))
     if first[:1].isdigit() or (first in OPENINGS and dated):
-        return True
+        return len(first) <= 20 and "@" not in first
     return len(first) <= 12 and len(words) > 1 and words[1][0].isdigit() and first.strip(".,").isalpha()
 
 
 def _has_verb(text: str) -> bool:
-    lowered = text[-LINE_CHARS:].lower()
-    return not VERBS.isdisjoint(lowered.replace(":", " ").replace("-", " ").split()) or any(
-        end in lowered for end in WROTE_ENDS
-    )
+    lowered = text[-LINE_CHARS:].lower().replace(":", " ").replace("-", " ")
+    return not VERBS.isdisjoint(lowered.split()) or any(end in lowered for end in WROTE_ENDS)
 
 
 def _find_verb(words: list[str]) -> int:
@@ -347,11 +354,14 @@ def _find_verb(words: list[str]) -> int:
     return next(found, len(words) - 1 if words[-1].rstrip(":：").endswith(WROTE_ENDS) else -1)
 
 
-def _is_dated(joined: str) -> bool:
+def _is_dated(joined: str, opened: bool) -> bool:
     """Gmail in some languages, mail.ru and Tutanota have no verb: a date, a name, an address and a colon."""
     words = joined.rstrip(":： ").split()
-    by_date = joined[:1].isdigit() or words[0].lower() not in OPENINGS or joined.endswith(">:")
-    return by_date and len(words) <= 20 and "@" in words[-1] and bool(CLOCK.search(joined))
+    if len(words) > 20 or "@" not in joined or not CLOCK.search(joined):
+        return False
+    if not opened:
+        return bool(_BRACKETED.search(joined) and _YEAR.search(joined))
+    return joined.endswith(">:") or ("@" in words[-1] and words[0].lower() not in OPENINGS)
 
 
 def _is_name(words: list[str], verb: int) -> bool:
@@ -361,8 +371,11 @@ def _is_name(words: list[str], verb: int) -> bool:
         last -= 1
     if last < 0 or words[last] in TELLERS:
         return last < 0 and len(words) > verb + 1  # the name follows: "schreef Name:"
-    comma = next((at for at in range(last - 1, -1, -1) if words[at].endswith(",")), -1)
-    return comma < 0 or words[comma + 1] not in ARTICLES
+    if "@" in words[last]:
+        return True
+    dated = (at for at in range(last, -1, -1) if words[at].endswith(",") or words[at][-1:].isdigit())
+    first = words[next(dated, -1) + 1]
+    return first not in ARTICLES and not first.startswith(("l'", "l’"))
 
 
 def _is_tail(tail: list[str]) -> bool:
@@ -370,7 +383,7 @@ def _is_tail(tail: list[str]) -> bool:
     rest = " ".join(tail).strip(" :：-—*_")
     if not rest or rest[0].isupper() or rest[0] in "\"'<(«":
         return True
-    return "@" in rest or any(char.isdigit() for char in rest)
+    return "@" in rest or bool(CLOCK.search(rest) or _YEAR.search(rest))
 
 
 def _ends_bracket(bare: str) -> bool:
@@ -393,7 +406,7 @@ def _trim_pieces(pieces: list[Piece]) -> list[Piece]:
         if piece.kind == "signature" and not _is_signature(piece, piece is last):
             piece.kind = "own"
         if piece.kind == "own":
-            piece.lines = _trim_end(piece.lines)
+            piece.lines = _trim_end(piece.lines, int(piece is pieces[0]))
     return pieces
 
 
@@ -417,7 +430,7 @@ def _choose_pieces(pieces: list[Piece]) -> Iterator[Piece]:
         if piece.kind == "own":
             yield piece
         elif piece.kind == "quote" and seen <= answered and not alone:
-            yield Piece("quote", ["", *piece.lines[-_ANSWERED_LINES:], ""])
+            yield Piece("quote", piece.lines[-_ANSWERED_LINES:])
 
 
 def _count_answered(pieces: list[Piece]) -> int:
@@ -437,10 +450,10 @@ def _is_quoted(line: str) -> bool:
     return first in (" ", "\t", "|", "\xa0") and line.lstrip().startswith((">", "|>"))
 
 
-def _trim_end(lines: list[str]) -> list[str]:
-    """Without the rules, praises of telephones and legal notices at the end."""
+def _trim_end(lines: list[str], least: int) -> list[str]:
+    """Without the rules, praises of telephones and legal notices at the end; of notices, `least` lines stay."""
     end = _skip_idle(lines, len(lines))
-    start = _find_legal(lines, end)
+    start = _find_legal(lines, end, least)
     return lines[: _skip_idle(lines, start)] if start < end else lines[:end]
 
 
@@ -454,12 +467,12 @@ def _is_idle(bare: str) -> bool:
     return _is_rule(bare) or (len(bare) < 250 and bool(MOBILE.fullmatch(bare)))
 
 
-def _find_legal(lines: list[str], end: int) -> int:
+def _find_legal(lines: list[str], end: int, least: int) -> int:
     """Where the legal notices begin that end at `end`; `end` when there are none."""
     found = stop = end
     while stop > 0 and end - stop < _LEGAL_LINES:
         start = _start_paragraph(lines, stop)
-        opening = next((at for at in range(max(start, 1), stop) if _opens_legal(lines[at:stop])), stop)
+        opening = next((at for at in range(max(start, least), stop) if _opens_legal(lines[at:stop])), stop)
         if opening == stop and not _is_legal(lines[start:stop]):
             return found
         found = opening if opening < stop else found

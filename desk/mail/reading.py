@@ -44,7 +44,9 @@ _KNOWN = re.compile(
     "from|to|cc|subject|date|message-id|received|return-path|delivered-to|reply-to|sender|mime-version|"
     "content-type|x-mailer|in-reply-to|references|x-original-to"
 )
-_REPLY = re.compile(r"\s*(?:re|ré|réf|aw|sv|rv|antw)\s?(?:\[\d+\])?\s?:", re.IGNORECASE)
+_REPLY = re.compile(
+    r"\s*(?:re|ré|réf|aw|sv|vs|antw|r|res|odp|ynt|回复|回覆|答复)\s?(?:\[\d+\])?\s?[:：]", re.IGNORECASE
+)
 _LIST_FOOTER = re.compile(
     r"unsubscri|désabonn|désinscri|mailing[- ]list|liste de diffusion|listinfo|groups?\.google|google groups|"
     r"list-?serv|you received this message because|vous recevez ce message",

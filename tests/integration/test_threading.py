@@ -21,6 +21,7 @@ from desk.facts import Status
 from desk.mail import Address, Forward, Mail, read_mail
 from desk.policy import load_policy
 from desk.tokens import TokenKeys, make_plus_address, read_plus_address
+from desk.trust import NO_ANSWERS
 from store.cases import change_status
 from store.engine import reading
 from store.facts import participants, tickets
@@ -28,7 +29,8 @@ from store.intake import Batch, RawMail, claim_deliveries
 from store.memory import Store
 from store.messages import ReadMail, claim_conversations, contacts, release_claims, save_read
 from store.numbers import NumberStock
-from tasks.deciding import Desk, decide_waiting
+from tasks.deciding import Desk, Opened, decide_waiting
+from tasks.deciding import look_up as look_up_names
 from tasks.judging import Bench
 from tests.nameserver import serve_names
 from tests.signing import KEY_NAME, publish, sign
@@ -144,6 +146,12 @@ def number(office: Office) -> str:
     return office.tickets[0][0]
 
 
+def tell_text(letter: EmailMessage) -> str:
+    part = letter.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content()).replace("\N{NO-BREAK SPACE}", " ")
+
+
 def find_address(office: Office) -> str:
     """Where our acknowledgement asks for answers."""
     (letter,) = office.read_letters("acknowledgement")
@@ -182,6 +190,7 @@ def read(raw: bytes) -> Mail:
 def test_a_proven_participant_joins_by_the_number_in_the_subject(office: Office, number: str, subject: str) -> None:
     assert office.receive(write(ADA, subject.format(number))) == "appended"
     assert [one[0] for one in office.tickets] == [number]
+    assert "Catégorie : technique" in tell_text(office.read_letters("handover")[-1])
 
 
 def test_a_reply_joins_by_its_references(office: Office, number: str) -> None:
@@ -242,6 +251,15 @@ def test_a_signature_that_we_check_lets_a_participant_join(office: Office, numbe
         assert office.receive(raw) == "appended"
 
 
+def test_a_header_alone_is_not_held_against_a_signature(office: Office) -> None:
+    raw = sign(write(proven=False))
+    with serve_names({KEY_NAME: publish()}) as server:
+        desk = replace(office.desk, names=server.open_names())
+        assert look_up_names(desk, Opened(read(raw), raw, whole=False)) == NO_ANSWERS
+        assert server.asked == []
+        assert look_up_names(desk, Opened(read(raw), raw, whole=True)).signatures
+
+
 def test_a_decision_tells_what_its_sender_was_worth_and_why(office: Office) -> None:
     office.receive(write())
     office.receive(write(proven=False))
@@ -286,7 +304,25 @@ def test_its_writer_gets_a_draft_and_the_team_a_letter_and_nobody_else_anything(
     assert draft["In-Reply-To"] is None
     assert "Facture" in draft["Subject"]
     (handover,) = office.read_letters("handover")
-    assert WRITER in handover.get_body(("plain",)).get_content()  # type: ignore[union-attr]  # letters have a text
+    assert WRITER in tell_text(handover)
+
+
+def test_what_an_agent_passes_on_counts_for_its_writer_s_organisation_and_greets_nobody_unproven(
+    office: Office, passing: dict[str, Any]
+) -> None:
+    passing["forwarded"] = Forward(Address("Paul Petit", "paul@college-jean-moulin.example"), "Facture", "", "Fausse.")
+    office.receive(write(AGENT, "TR: Facture"))
+    assert look_up(office.store, "ticket", "organisation") == ["Collège Jean-Moulin"]
+    (draft,) = office.read_letters("draft")
+    assert "Petit" not in tell_text(draft)
+
+
+def test_a_mail_that_an_agent_s_program_passes_on_is_read_as_such(office: Office) -> None:
+    block = (
+        f"---------- Forwarded message ---------\r\nFrom: Paul Petit <{WRITER}>\r\nSubject: Facture\r\nTo: {AGENT}\r\n"
+    )
+    office.receive(write(AGENT, "Fwd: Facture", text=f"FYI\r\n\r\n{block}\r\nElle est fausse."))
+    assert [one[2] for one in office.tickets] == [WRITER]
 
 
 def test_the_writer_who_answers_the_draft_joins(office: Office, passing: dict[str, Any]) -> None:

@@ -583,7 +583,7 @@ STANDARD = {
     ),
     "a pipe, and Exim's own field": (
         REPORT.replace("\nSubject", f"\nX-Failed-Recipients: {GONE}\nSubject"),
-        make_report(FIELDS.replace(f"rfc822; {GONE}", "rfc822;|/usr/bin/vacation anne")),
+        make_report(FIELDS.replace(f"rfc822; {GONE}", "rfc822;|/usr/bin/vacation anne"), copy="Subject: x\n\n"),
     ),
     "an X.400 address, and the letter's own": (
         REPORT,
@@ -629,6 +629,47 @@ def test_only_those_count_whom_it_did_not_reach() -> None:
     mail = read(REPORT, make_report(FIELDS + others + late))
     assert mail.bounce is not None
     assert (mail.bounce.recipients, mail.bounce.permanent) == ((GONE,), True)
+
+
+def test_recipients_that_no_blank_line_parts_are_read_apart() -> None:
+    second = FIELDS.removeprefix(MTA).replace(GONE, "paul@gone.example")
+    mail = read(REPORT, make_report(FIELDS + second))
+    assert mail.bounce is not None
+    assert mail.bounce.recipients == (GONE, "paul@gone.example")
+
+
+def test_an_original_recipient_belongs_to_the_fields_below_it() -> None:
+    second = FIELDS.replace(MTA, "\nOriginal-Recipient: rfc822; paul@gone.example\n").replace(GONE, "p@else.example")
+    mail = read(REPORT, make_report(FIELDS + second))
+    assert mail.bounce is not None
+    assert mail.bounce.recipients == (GONE, "paul@gone.example")
+
+
+def test_our_own_address_is_none_that_failed() -> None:
+    text = f"Your message could not be delivered.\n\n<support@desk.example>\nwas its sender, and\n\n  {GONE}\nfailed.\n"
+    mail = read(f"{DAEMON}Subject: Mail delivery failed", text)
+    assert mail.bounce is not None
+    assert mail.bounce.recipients == (GONE,)
+
+
+def test_an_address_may_stand_above_the_words() -> None:
+    text = f"Le message que vous avez envoyé à {GONE}\nn'a pas été remis : utilisateur inconnu."
+    mail = read(f"{DAEMON}Subject: Message non délivré", text)
+    assert mail.bounce == Bounce((GONE,), True, "", "", "unknown-user")
+
+
+def test_a_delay_that_has_ended_is_permanent() -> None:
+    text = f"Your message was delayed and could not be delivered. This is a permanent failure.\n\n<{GONE}>\n"
+    mail = read(f"{DAEMON}Subject: Mail delivery failed", text)
+    assert mail.bounce is not None
+    assert mail.bounce.permanent
+
+
+def test_what_no_form_of_ours_knows_is_left_to_flufl_bounce() -> None:
+    text = f"Here is your list of failed recipients:\n\n<{GONE}>\n\nHere is your returned mail:\n\n{COPY}"
+    mail = read(f"{DAEMON}Subject: Notice", text)
+    assert mail.evidence == "flufl.bounce"
+    assert mail.bounce == Bounce((GONE,), True, "", LETTER)
 
 
 def test_an_international_address_is_read() -> None:
@@ -720,6 +761,18 @@ PEOPLE = {
         "From: postmaster@school.example\nSubject: Bonjour",
         "Bonjour, pouvez-vous nous appeler ?",
     ),
+    "who are a postmaster and pass one on": (
+        "From: postmaster@school.example\nSubject: Question",
+        f"Qu'est-ce que c'est ?\n\n---------- Forwarded message ---------\n{EXIM}",
+    ),
+    "who are a postmaster and quote one": (
+        "From: postmaster@school.example\nSubject: Question",
+        "Qu'est-ce que c'est ?\n\n> " + EXIM.replace("\n", "\n> "),
+    ),
+    "who are a postmaster and tell of a failure": (
+        "From: postmaster@school.example\nSubject: Messagerie",
+        f"Bonjour, votre mail à {GONE} n'a pas été remis, notre serveur était en panne.",
+    ),
     "who call themselves mail": ("From: mail@school.example\nSubject: Mail delivery failed", EXIM),
     "whose own mail failed elsewhere": (
         "From: jean@school.example\nSubject: Échec de la remise de mes devoirs",
@@ -740,9 +793,10 @@ def test_a_vacation_notice_that_answers_a_word_of_ours_is_no_bounce() -> None:
     assert (mail.kind, mail.bounce) == (Kind.AUTO_REPLY, None)
 
 
-def test_a_read_receipt_is_no_bounce() -> None:
+@pytest.mark.parametrize("said", ["; report-type=disposition-notification", ""])
+def test_a_read_receipt_is_no_bounce(said: str) -> None:
     part = f"Final-Recipient: rfc822;{GONE}\nDisposition: manual-action/MDN-sent-manually; displayed"
-    head = REPORT.replace("delivery-status", "disposition-notification")
+    head = REPORT.replace("; report-type=delivery-status", said)
     mail = read(head, make_report(part, kind="message/disposition-notification"))
     assert (mail.kind, mail.bounce) == (Kind.RECEIPT, None)
 
@@ -762,6 +816,9 @@ def test_a_read_receipt_is_no_bounce() -> None:
         ("5.2.1", "", "suspended"),
         ("5.7.1", "", "blocked"),
         ("5.7.1", "Message refused: spam", "refused-as-spam"),
+        ("5.7.1", "The IP address sending this message does not have a PTR record", "blocked"),
+        ("4.4.4", "", "network"),
+        ("5.4.4", "", "unknown-host"),
         ("5.7.1", "Relaying denied", "relaying-denied"),
         ("5.7.1", "Unable to relay for anne@gone.example", "relaying-denied"),
         ("5.6.0", "", "content"),
@@ -890,6 +947,14 @@ MACHINES = {
     "a shop": (
         "From: noreply@shop.example\nSubject: Expédition",
         f"Votre colis n'a pas pu être livré. Client : {GONE}",
+    ),
+    "one that tells of no address": (
+        "From: no-reply@shop.example\nSubject: Message non distribué",
+        "Votre message n'a pas pu être remis.",
+    ),
+    "a receipt whose part was taken out": (
+        REPORT.replace("delivery-status", "disposition-notification").replace("MAILER-DAEMON", "no-reply"),
+        "--b\n\nLu.\n--b--",
     ),
     "an answering machine": (
         "Return-Path: <>\nFrom: paul@school.example\nSubject: Absence",

@@ -24,7 +24,7 @@ QUOTED = {
     "apple": f"<blockquote type='cite'><div>{ATTRIBUTION}</div><div>{{}}</div></blockquote>",
     "thunderbird": f"<div class='moz-cite-prefix'>{GREEK}</div><blockquote type='cite' cite='mid:1'>{{}}</blockquote>",
     "outlook": "<div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm'>"
-    "<p class='MsoNormal'><b>Από:</b> Aide</p></div>{}",
+    "<p class='MsoNormal'><b>Από&nbsp;:</b> Aide</p></div>{}",
     "outlook-old": "<div style='border-top:solid #B5C4DF 1.0pt'><p><b>Από:</b> Aide</p></div>{}",
     "outlook-heads": f"<hr><p>{HEADS}</p>{{}}",
     "outlook-web": f"<div id='appendonsend'></div><hr><div id='divRplyFwdMsg'>{GREEK}</div>{{}}",
@@ -170,6 +170,11 @@ def test_a_signature_that_html_marks_is_told_apart(form: str) -> None:
     body = render_html(page)
     written = split_text(body.marked, whole=body.text)
     assert (written.text, written.signature) == ("Oui.", "Anne\nMairie")
+
+
+def test_a_scanner_s_praise_below_a_quotation_is_no_answer() -> None:
+    praise = "<div>Garanti sans virus. <a href='https://x.example/sig'>www.avast.com</a></div>"
+    assert read_own(f"<div>Oui.</div>{QUOTED['apple'].format('Non ?')}{praise}") == ["Oui."]
 
 
 def test_words_below_a_signature_are_no_signature() -> None:

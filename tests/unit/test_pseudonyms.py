@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.mail import Address
-from desk.pseudonyms import hide_people, show_people
+from desk.pseudonyms import PATTERNS, Pattern, hide_people, show_people
 
 PEOPLE = (
     Address("Hélène Marchand-Le Goff", "h@school.example"),
@@ -40,6 +40,8 @@ PEOPLE = (
         ("He\u0301le\u0300ne", "PERSON_1"),
         ("Goff, goff et Goff", "PERSON_1, PERSON_2 et PERSON_1"),
         ("Al Wu", "PERSON_1"),
+        ("HÉLÈNE MARCHAND-LE GOFF", "PERSON_1"),
+        ("x06 12 34 56 78 et 732829320x, 06 12 34 56 78", "x06 12 34 56 78 et 732829320x, PHONE_1"),
     ],
 )
 def test_what_names_a_person_is_hidden(text: str, hidden: str) -> None:
@@ -63,6 +65,22 @@ def test_what_names_a_person_is_hidden(text: str, hidden: str) -> None:
 )
 def test_what_names_nobody_stays(text: str) -> None:
     assert hide_people(text, PEOPLE) == (text, {})
+
+
+@pytest.mark.parametrize("row", PATTERNS, ids=lambda row: f"{row.kind} {PATTERNS.index(row)}")
+def test_whatever_a_row_hides_bears_its_sign(row: Pattern) -> None:
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(st.from_regex(row.looks))
+    def find_sign(text: str) -> None:
+        taken = [match[0] for match in row.looks.finditer(text) if row.holds(match[0])]
+        assert not taken or row.sign.search(text)
+
+    find_sign()
+
+
+@pytest.mark.parametrize(("name", "written"), [("Kılıç", "KILIÇ"), ("İsmail", "ismail"), ("Strauſs", "STRAUSS")])
+def test_a_name_is_known_in_capitals_of_any_alphabet(name: str, written: str) -> None:
+    assert hide_people(f"de {written}.", (Address(name, ""),))[0] == "de PERSON_1."
 
 
 def test_one_writing_has_one_code() -> None:

@@ -173,7 +173,11 @@ def test_what_programs_and_lawyers_add_goes(ending: str) -> None:
         "Bonjour,\nLe 3 mars à 10:00, le support a écrit :\nredémarrez\nmais rien ne change",
         "Bonjour,\nLe 3 mars 2026, le directeur a écrit :\nredémarrez\nmais rien ne change",
         "Bonjour,\nLe 12 mars à 10h15 le logiciel a écrit ceci :\nerreur 12",
+        "Bonjour,\nLe 12/11 à 10h15 l'application a écrit :\nerreur 12",
+        "Bonjour,\nLe 3 mars à 10:00 Paul Martin a écrit 3 messages :\nun\ndeux",
         "Le directeur a écrit : rien\nC'est tout.",
+        "Voyez donc...\n>>> >>>  https://x.example <<<\net cliquez sur le lien ci-dessus",
+        "Entretien :\n\nDate: Wednesday 3, October 2011\nTime: 7 : 00am\nAddress: 130 Fox St\n\nBring your ID.",
         "Hello,\nOn page 3 at 10:00 you wrote:\nclick on export\nbut there is no such button",
         "Hello,\nOn 3 March at 10:00 I wrote:\nplease stop\nNothing happened.",
         "Cordialement parlant, je ne comprends pas.\nDe plus : rien ne marche.",
@@ -189,6 +193,7 @@ def test_what_programs_and_lawyers_add_goes(ending: str) -> None:
         "Bonjour,\nEnvoyé depuis le secrétariat hier, toujours rien reçu.",
         "Bonjour,\n\nCe message est affiché par erreur à chaque impression du bulletin.",
         "Bonjour,\n\nCe message est-il confidentiel, et que dire au destinataire s'il y a une erreur ?",
+        "Bonjour,\n\nCe message dit : erreur, fichier protégé, à supprimer. Je ne peux pas le faire seul.",
         "Merci,\nappelez-moi au 06 12 34 56 78 avant 17 h.",
         "Bonjour,\n\nMerci\n\nLa clé est 4412, le mot de passe www.x.example ne passe pas.",
         "Il manque :\n- un\n* deux\n___ trois\n== quatre",
@@ -202,9 +207,9 @@ def test_answers_between_quotations_are_kept_with_what_they_answer() -> None:
     inline = (
         "Bonjour,\n\nLe 3 mars 2026 à 10:00, Aide a écrit :\n> Un ?\nOui.\n> Deux ?\n>\nNon.\n> Salutations\n> Aide"
     )
-    kept = "Bonjour,\n\n> Un ?\n\nOui.\n\n> Deux ?\n>\n\nNon."
+    kept = "Bonjour,\n> Un ?\nOui.\n> Deux ?\n>\nNon."
     assert cut_quotes(inline) == kept
-    assert cut_quotes(f"{inline}\n\nMerci,\nSam") == f"{kept}\n\n> Salutations\n> Aide\n\n\nMerci,\nSam"
+    assert cut_quotes(f"{inline}\n\nMerci,\nSam") == f"{kept}\n> Salutations\n> Aide\n\nMerci,\nSam"
 
 
 def test_regards_below_a_quotation_answer_nothing() -> None:
@@ -215,7 +220,7 @@ def test_regards_below_a_quotation_answer_nothing() -> None:
 def test_a_long_quotation_is_kept_as_far_as_it_is_near() -> None:
     asked = "\n".join(f"> ligne {number}" for number in range(100))
     kept = cut_quotes(f"Bonjour\n{asked}\nOui")
-    assert "> ligne 99\n\nOui" in kept
+    assert "> ligne 99\nOui" in kept
     assert "> ligne 10\n" not in kept
 
 
@@ -253,9 +258,15 @@ def test_a_form_in_a_first_mail_is_what_it_is_about() -> None:
         ("Yes.\n\nOn Mon, Mar 3, 2026, at 10:00 AM, Help wrote:\nNo?", "Yes."),
         ("Oui\n-----Message d'origine-----\nDe : Aide\nNon ?", "Oui"),
         ("Oui\n\nDe : Aide\nEnvoyé : lundi\nÀ : Moi\nObjet : x\n\nNon ?", "Oui"),
-        ("> Un ?\nOui.\n> Deux ?\nNon.", "> Un ?\n\nOui.\n\n> Deux ?\n\nNon."),
+        ("> Un ?\nOui.\n> Deux ?\nNon.", "> Un ?\nOui.\n> Deux ?\nNon."),
         ("reply--- On Wed, Apr 4, 2012 at 3:59 PM, me@x.example wrote:\n> Hi", "reply"),
+        ("reply On Wed, Apr 4, 2012 at 3:59 PM, me@x.example wrote:\n> Hi", "reply"),
         ("Oui.\n\n2026-11-09 20:11 GMT+01:00 Aide\n\nNon ?", "Oui."),
+        ("Oui.\n\nLe 9 nov. 2026 à 20:11, le support <s@x.example> a écrit :\n\nNon ?", "Oui."),
+        ("Oui.\n\n---- Jean Petit wrote ----\n\n> Non ?", "Oui."),
+        ("Oui.\n\nLe 9 nov. 2026 à 20:11 Marie de la Tour a écrit :\nNon ?", "Oui."),
+        ("Yes.\n\nOn Nov 30, 2011, at 12:47 PM, Sam <\n416ffd3258d4d2fa@x.example>\nwrote:\n\nNo?", "Yes."),
+        ("Yes.\n\n *From:* bob@x.example [mailto:\n bob@x.example]\n *Sent:* Friday\n *To:* me\n\nNo?", "Yes."),
     ],
 )
 def test_what_is_quoted_is_cut(text: str, own: str) -> None:

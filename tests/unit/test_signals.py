@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from desk.signals import argues_with_model, confirms_solved, wants_human
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desk.signals import ARGUES, SOLVED, WANTS_HUMAN, argues_with_model, confirms_solved, fold_text, wants_human
 
 ORDINARY = (
     "Bonjour, j'ai oublié mes identifiants, j'ai suivi les instructions et rien ne change.",
@@ -169,3 +173,36 @@ def test_invisible_letters_that_writing_needs_are_no_argument(text: str) -> None
 def test_a_long_text_is_judged_all_the_same(piece: str) -> None:
     text = piece * 50_000
     assert (wants_human(text), confirms_solved(text), argues_with_model(text)) == (False, False, False)
+
+
+TABLES = (WANTS_HUMAN, SOLVED, ARGUES)
+ROWS = [(row.pieces, pattern) for table in TABLES for row in table for pattern in row.patterns]
+
+
+@pytest.mark.parametrize(("pieces", "pattern"), ROWS)
+def test_whatever_a_pattern_finds_has_one_of_its_pieces(pieces: tuple[str, ...], pattern: re.Pattern[str]) -> None:
+    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @given(st.from_regex(pattern))
+    def find_piece(text: str) -> None:
+        assert any(piece in text for piece in pieces)
+
+    find_piece()
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("ÉLÈVE\u00a0:  l\u2019E\u0301COLE \t\t fermée", "eleve : l'ecole fermee"),
+        ("so\u00adft\u200bware\n  ﬁn …", "software\n fin ..."),
+        ("Привет — 日本", "привет — 日本"),
+        ("", ""),
+    ],
+)
+def test_typography_does_not_hide_a_word(text: str, folded: str) -> None:
+    assert fold_text(text) == folded
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None, derandomize=True)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert fold_text(fold_text(text)) == fold_text(text)

@@ -26,6 +26,7 @@ def tell(signature: Signature | None) -> tuple[str, str, str] | None:
         ("Mme LE GOFF Anne\nFax : 02 97 12 34 57\nTél : 02 97 12 34 56", "+33297123456|"),
         ("Anne Le Goff\nDirectrice\nRobin Fils\n+33 (0)6 12 34 56 78", "+33612345678|Robin Fils"),
         ("Anne Le Goff\nAtelier Robin SARL\nSIRET 123 456 789 00012", "|Atelier Robin SARL"),
+        ("Anne Le Goff\nTVA 99 12 34 56 78", "|"),
         ("*Anne Le Goff*\nhttps://www.mace.example", "|"),
     ],
 )
