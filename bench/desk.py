@@ -1,6 +1,6 @@
 """Measure the way from kept mail to ticket, side by side with django-helpdesk.
 
-    python -m bench.desk [--mails 1000] [--repetitions 3] [--eml DIR] [--profile] [--json FILE]
+    python -m bench.desk [--mails 2000] [--repetitions 3] [--eml DIR] [--profile] [--json FILE]
 
 First each mail is given to django-helpdesk alone, and those that it can't take are put aside; then both desks work on
 the others, in turns: ours in two processes and in one, theirs in its one. At last ours gets everything.
@@ -38,7 +38,7 @@ PIN = "django-helpdesk==2.6.1"
 THEIRS, TWO, ONE, ALL = "django-helpdesk, 1 process", "Byreturn, 2 processes", "Byreturn, 1 process", "Byreturn, all"
 LEAST = 8.0  # times django-helpdesk's mails/s, with two processes
 PROGRAM = Path(__file__).with_name("django_desk.py")
-COLUMNS = ("desk", "mails/s", "wall s", "CPU s", "CPU ms a mail", "× django-helpdesk", "tickets", "letters")
+COLUMNS = ("desk", "mails/s", "wall s", "CPU s", "CPU ms a mail", "× theirs", "× by CPU", "tickets", "letters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +229,24 @@ def compare(samples: list[Sample], desk: str) -> float:
     return median(ratios) if ratios else 0.0
 
 
+def compare_cpu(samples: list[Sample], desk: str) -> float:
+    """The same by CPU seconds, shared by the processes: what it would be on as many cores that nobody else uses."""
+    pairs = zip(pick(samples, desk), pick(samples, THEIRS), strict=False)
+    ratios = [theirs.cpu / theirs.mails / (own.cpu / own.mails / count_processes(own)) for own, theirs in pairs]
+    return median(ratios) if ratios else 0.0
+
+
+def count_processes(sample: Sample) -> int:
+    return len(sample.more.get("workers", "1"))
+
+
 def list_desks(samples: list[Sample]) -> Iterator[tuple[str, ...]]:
     for desk in dict.fromkeys(one.desk for one in samples):
         runs = pick(samples, desk)
         wall, cpu, mails = median(one.wall for one in runs), median(one.cpu for one in runs), runs[0].mails
-        ratio = f"{compare(samples, desk):.2f}" if desk != ALL else ""
+        ratios = [f"{one(samples, desk):.2f}" if desk != ALL else "" for one in (compare, compare_cpu)]
         sums = str(runs[-1].tickets), str(runs[-1].letters)
-        yield desk, f"{mails / wall:,.0f}", f"{wall:.2f}", f"{cpu:.2f}", f"{cpu / mails * 1e3:.2f}", ratio, *sums
+        yield desk, f"{mails / wall:,.0f}", f"{wall:.2f}", f"{cpu:.2f}", f"{cpu / mails * 1e3:.2f}", *ratios, *sums
 
 
 def list_parts(sample: Sample) -> Iterator[tuple[str, ...]]:
@@ -329,7 +340,7 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.desk", description=__doc__.partition("\n")[0])
-    parser.add_argument("--mails", type=int, default=1000)
+    parser.add_argument("--mails", type=int, default=2000)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--eml", type=Path, help="work on the files of this folder instead of mails made here")
     parser.add_argument("--profile", action="store_true", help="where our own time goes in one process, nothing else")

@@ -49,6 +49,7 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (deciding, "judge_mail", "d judge"),
     (deciding, "decide", "d decide"),
     (NumberStock, "take", "d number"),
+    (NumberStock, "expect", "d number"),
     (deciding, "write_letter", "d letters"),
     (deciding, "carry_all", "d commit"),
     (deciding, "report_quarantine", "d close"),
@@ -109,7 +110,9 @@ def wrap(function: Callable[..., Any], part: str, spent: dict[str, tuple[float, 
 
 @flow(name="doors")
 def run_doors() -> Figures:
-    """Both doors in turn, as a worker's flow goes through them."""
+    """Both doors in turn, as a worker's flow goes through them; all workers begin when the last of them is there."""
+    print("ready", flush=True)
+    sys.stdin.readline()
     figures, cpu = Figures(begun=time.monotonic()), time.process_time()
     figures.claimed = sum(count.claimed for count in drain_reading())
     middle = time.monotonic()
@@ -135,8 +138,6 @@ def profile_run(work: Callable[[], Figures]) -> Figures:
 def main() -> None:
     warm_up()
     spent = watch_parts()
-    print("ready", flush=True)
-    sys.stdin.readline()
     figures = profile_run(run_doors) if "--profile" in sys.argv else run_doors()
     figures.parts = spent
     print(json.dumps(asdict(figures)), flush=True)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from email.errors import HeaderParseError
-from email.header import Header
-from email.headerregistry import Address as HeaderAddress
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
-from email.message import EmailMessage
-from email.policy import SMTP, Policy
-from typing import Any
+from email.utils import format_datetime
+from hashlib import blake2b
 
 from desk.errors import ConfigurationError, MailTrouble
 from desk.mail import Address
 from letters.lines import one_line
+from letters.mime import join_parts, write_file, write_header, write_phrase, write_text, write_words
 from letters.render import Rendered
 
 MOST_REFERENCES = 20  # the first and the latest, as RFC 5537 §3.4.4 trims them
@@ -25,7 +22,14 @@ IMPORTANCE: Mapping[str, Mapping[str, str]] = {"high": {"Importance": "high", "X
 # Printable ASCII without brackets or an encoded word, well inside a line of 998 characters.
 _MESSAGE_ID = re.compile(r"<(?!.*=\?)[!-;=?-~]{1,480}>")
 _NOT_CID = re.compile(r"[^A-Za-z0-9.@_-]")
-_CONTENT_TYPE = re.compile(r"(application|audio|image|text|video)/([A-Za-z0-9][A-Za-z0-9.+-]{0,99})")
+_CONTENT_TYPE = re.compile(r"(?:application|audio|image|text|video)/[A-Za-z0-9][A-Za-z0-9.+-]{0,99}")
+
+# Local part and domain as RFC 5322 §3.4.1 has them, the obsolete left out; lengths by RFC 5321 §4.5.3.1 and RFC 1035
+# §2.3.4; nothing like an encoded word, which some readers would decode (RFC 2047 §5).
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_LOCAL = rf'{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])*"'
+_DOMAIN = rf"{_ATEXT}{{1,63}}(?:\.{_ATEXT}{{1,63}})*|\[[A-Za-z0-9:.-]+\]"
+_ADDRESS = re.compile(rf"(?=.{{3,254}}$)(?!.*=\?)(?:{_LOCAL})@(?:{_DOMAIN})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +42,6 @@ class Part:
     cid: str = ""
 
 
-class Verbatim(UnstructuredHeader, BaseHeader):
-    """Takes its value as it is: the library would decode encoded words in it, line breaks and all."""
-
-    @classmethod
-    def parse(cls, value: str, kwds: dict[str, Any]) -> None:
-        kwds |= {"decoded": value, "parse_tree": None}
-
-
-class MessageIds(Verbatim):
-    """Folds between identifiers only: the library encodes those over 78 characters, which breaks the thread.
-
-    Microsoft's are that long.
-    """
-
-    def fold(self, *, policy: Policy) -> str:
-        return f"{self.name}: " + f"{policy.linesep} ".join(str(self).split()) + policy.linesep
-
-
-class Words(Verbatim):
-    """Folds a subject by the older code: the newer (Python 3.11) loses spaces between encoded words."""
-
-    def fold(self, *, policy: Policy) -> str:
-        charset = "us-ascii" if _foldable(str(self)) else "utf-8"
-        header = Header(str(self), charset, header_name=self.name)
-        return f"{self.name}: {header.encode(linesep=policy.linesep)}{policy.linesep}"
-
-
-def _foldable(words: str) -> bool:
-    """Short ASCII words that do not look encoded already: a reader would decode those (RFC 2047 §6.1)."""
-    return words.isascii() and "=?" not in words and all(len(word) < 60 for word in words.split())
-
-
-def _open_registry() -> HeaderRegistry:
-    registry = HeaderRegistry()
-    registry.map_to_type("subject", Words)
-    registry.map_to_type("references", MessageIds)
-    registry.map_to_type("in-reply-to", MessageIds)
-    return registry
-
-
-WIRE = SMTP.clone(header_factory=_open_registry())
-
-
 def compose_letter(
     rendered: Rendered,
     *,
@@ -90,6 +51,7 @@ def compose_letter(
     date: datetime,
     in_reply_to: str = "",
     references: Sequence[str] = (),
+    reply_to: str = "",
     automatic: bool = True,
     importance: str = "",
     html: bool = True,
@@ -98,52 +60,61 @@ def compose_letter(
 ) -> bytes:
     """The mail as bytes with CRLF, 7-bit, no line over 998.
 
-    `message_id`, `in_reply_to` and `references` with brackets; `recipients` bare addresses; `date` aware. An
-    automatic letter says so (RFC 3834 §5): auto-replied with `in_reply_to`, else auto-generated; a draft
+    `message_id`, `in_reply_to` and `references` with brackets; `recipients` and `reply_to` bare addresses; `date`
+    aware. An automatic letter says so (RFC 3834 §5): auto-replied with `in_reply_to`, else auto-generated; a draft
     (`automatic=False`) does not. `importance` is '' or 'high'. Without `html` the text goes alone and
     `inline` is left out. ConfigurationError for what we got wrong ourselves, MailTrouble for an address that
     can't be used.
     """
-    letter = EmailMessage(policy=WIRE)
-    _put_envelope(letter, sender, recipients, date, one_line(rendered.subject))
-    _put_thread(letter, message_id, in_reply_to, references)
-    _put_marks(letter, automatic, importance)
-    _put_words(letter, rendered, inline if html else (), html)
-    for part in attachments:
-        _attach_part(letter, part)
-    return letter.as_bytes()
+    head = [
+        *_write_envelope(sender, recipients, date, one_line(rendered.subject)),
+        *([write_header("Reply-To", _write_address(sender.name, reply_to))] if reply_to else []),
+        *_write_thread(message_id, in_reply_to, references),
+        *_write_marks(automatic, bool(_MESSAGE_ID.fullmatch(in_reply_to)), importance),
+        "MIME-Version: 1.0\r\n",
+    ]
+    token = blake2b(message_id.encode(), digest_size=12).hexdigest()  # the same letter twice is the same bytes
+    body = _write_body(rendered, token, inline, html)
+    files = [_write_part(part, "attachment") for part in attachments]
+    return "".join(head).encode() + (join_parts("mixed", token, [body, *files]) if files else body)
 
 
-def _put_envelope(
-    letter: EmailMessage, sender: Address, recipients: Sequence[str], date: datetime, subject: str
-) -> None:
+def _write_envelope(sender: Address, recipients: Sequence[str], date: datetime, subject: str) -> list[str]:
     if date.tzinfo is None or not recipients:
         raise ConfigurationError("a letter needs a recipient and an aware date")
-    letter["From"] = _write_address(sender)
-    letter["To"] = [_write_address(Address("", each)) for each in recipients]
-    letter["Date"] = date
-    letter["Subject"] = subject
+    addresses = [" ".join(_write_address("", each)) for each in recipients]
+    return [
+        write_header("From", _write_address(sender.name, sender.address)),
+        write_header("To", [*(f"{each}," for each in addresses[:-1]), addresses[-1]]),
+        write_header("Date", [format_datetime(date)]),
+        write_header("Subject", write_words(subject)),
+    ]
 
 
-def _write_address(address: Address) -> HeaderAddress:
-    local, _, domain = address.address.rpartition("@")
-    try:
-        ascii_domain = domain.encode("idna").decode("ascii")
-        name = one_line(address.name).replace("=?", "= ?")  # an encoded word would be decoded on the way
-        return HeaderAddress(name, addr_spec=f"{local}@{ascii_domain}")
-    except (ValueError, IndexError, HeaderParseError):
-        raise MailTrouble("an address of a letter can't be written in a header") from None  # causes quote it
+def _write_address(name: str, address: str) -> list[str]:
+    local, _, domain = address.rpartition("@")
+    bare = f"{local}@{_encode_domain(domain)}"
+    if not _ADDRESS.fullmatch(bare):
+        raise MailTrouble("an address of a letter can't be written in a header") from None  # a cause would quote it
+    shown = write_phrase(one_line(name).replace("=?", "= ?"))  # an encoded word would be decoded on the way
+    return [*shown, f"<{bare}>"] if shown else [bare]
 
 
-def _put_thread(letter: EmailMessage, message_id: str, in_reply_to: str, references: Sequence[str]) -> None:
+def _encode_domain(domain: str) -> str:
+    """The domain in ASCII (RFC 5890); empty when it has no such form."""
+    with suppress(UnicodeError):
+        return domain if domain.isascii() else domain.encode("idna").decode("ascii")
+    return ""
+
+
+def _write_thread(message_id: str, in_reply_to: str, references: Sequence[str]) -> list[str]:
+    """Folded between identifiers only, however long: Microsoft's are over 78, and a cut one breaks the thread."""
     if not _MESSAGE_ID.fullmatch(message_id):
         raise ConfigurationError("a letter's Message-ID is not well-formed")
-    letter["Message-ID"] = message_id
-    known = _pick_references((*references, in_reply_to))
-    if _MESSAGE_ID.fullmatch(in_reply_to):
-        letter["In-Reply-To"] = in_reply_to
-    if known:
-        letter["References"] = " ".join(known)
+    parent = [in_reply_to] if _MESSAGE_ID.fullmatch(in_reply_to) else []
+    known = {"In-Reply-To": parent, "References": _pick_references((*references, in_reply_to))}
+    named = [write_header(name, ids) for name, ids in known.items() if ids]
+    return [write_header("Message-ID", [message_id]), *named]
 
 
 def _pick_references(named: Sequence[str]) -> list[str]:
@@ -154,37 +125,27 @@ def _pick_references(named: Sequence[str]) -> list[str]:
     return known if len(known) <= MOST_REFERENCES else [known[0], *known[1 - MOST_REFERENCES :]]
 
 
-def _put_marks(letter: EmailMessage, automatic: bool, importance: str) -> None:
+def _write_marks(automatic: bool, replied: bool, importance: str) -> list[str]:
     marks = dict(IMPORTANCE.get(importance, {}))
     if automatic:
-        marks["Auto-Submitted"] = "auto-replied" if "In-Reply-To" in letter else "auto-generated"
+        marks["Auto-Submitted"] = "auto-replied" if replied else "auto-generated"
         marks["X-Auto-Response-Suppress"] = "OOF, AutoReply"  # Exchange reads this one instead
-    for name, value in marks.items():
-        letter[name] = value
+    return [write_header(name, [value]) for name, value in marks.items()]
 
 
-def _put_words(letter: EmailMessage, rendered: Rendered, inline: tuple[Part, ...], html: bool) -> None:
-    letter.set_content(rendered.text, cte="quoted-printable")
+def _write_body(rendered: Rendered, token: str, inline: tuple[Part, ...], html: bool) -> bytes:
+    text = write_text("plain", rendered.text)
     if not html:
-        return
-    letter.add_alternative(rendered.html, subtype="html", cte="quoted-printable")
-    *_, page = letter.iter_parts()
-    for part in inline:
-        main, sub = _split_type(part.content_type)
-        cid = f"<{_NOT_CID.sub('', part.cid)}>"
-        page.add_related(part.data, main, sub, cid=cid, filename=_name_file(part), disposition="inline")
+        return text
+    page = write_text("html", rendered.html)
+    if inline:
+        page = join_parts("related", token, [page, *(_write_part(part, "inline") for part in inline)])
+    return join_parts("alternative", token, [text, page])
 
 
-def _attach_part(letter: EmailMessage, part: Part) -> None:
-    main, sub = _split_type(part.content_type)
-    letter.add_attachment(part.data, main, sub, filename=_name_file(part))
-
-
-def _split_type(content_type: str) -> tuple[str, str]:
-    """Main and sub type; multipart/* and message/* may not be base64 (RFC 2046 §5): they go as bytes."""
-    known = _CONTENT_TYPE.fullmatch(content_type)
-    return (known[1], known[2]) if known else ("application", "octet-stream")
-
-
-def _name_file(part: Part) -> str:
-    return re.sub(r'[/\\:*?"<>|]', "_", one_line(part.name)) or "file"
+def _write_part(part: Part, place: str) -> bytes:
+    """multipart/* and message/* may not be base64 (RFC 2046 §5): they go as bytes."""
+    known = _CONTENT_TYPE.fullmatch(part.content_type)
+    name = re.sub(r'[/\\:*?"<>|]', "_", one_line(part.name)) or "file"
+    content_type = part.content_type if known else "application/octet-stream"
+    return write_file(name, content_type, part.data, place, _NOT_CID.sub("", part.cid))

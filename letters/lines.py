@@ -51,5 +51,7 @@ def _tidy(value: object, multiline: bool = False) -> object:
 
 
 def _scrub(text: str) -> str:
+    if text.isprintable():  # no control, format character, separator or surrogate, which is nearly always
+        return text
     encodable = text.encode("utf-8", "replace").decode("utf-8")
     return _CONTROL.sub(" ", _UNSEEN.sub("", encodable))

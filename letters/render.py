@@ -112,6 +112,7 @@ def _open_environment(autoescape: bool) -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=autoescape,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=False,
+        auto_reload=False,
     )  # fmt: skip
     environment.filters |= {
         "moment": _moment, "deadline": _deadline, "span": say_span, "word": _word, "reason": _reason,

@@ -20,7 +20,8 @@ QUOTED_WIDTH = 300  # characters of one quoted line
 
 _GAP = re.compile(r"\n(?:[ \t]*\n)+")
 _ITEM = re.compile(r"^(- |\d+\. )", re.MULTILINE)
-_TIGHT = re.compile(r" (?=[:;?!»%])|(?<=«) ")  # French puts a space that never breaks there
+_SPACED = (*(f" {mark}" for mark in ":;?!»%"), "« ")  # French puts a space that never breaks there
+_TIGHT = {each: each.replace(" ", "\N{NO-BREAK SPACE}") for each in _SPACED}
 
 
 def write_plain(wording: str) -> str:
@@ -68,7 +69,10 @@ def _items(paragraph: str) -> list[tuple[str, str]]:
 
 
 def _join(lines: str) -> str:
-    return _TIGHT.sub("\N{NO-BREAK SPACE}", " ".join(lines.split()))
+    words = " ".join(lines.split())
+    for spaced, tight in _TIGHT.items():
+        words = words.replace(spaced, tight)
+    return words
 
 
 def _plain(paragraph: str) -> str:

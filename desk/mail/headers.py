@@ -131,7 +131,8 @@ def read_date(headers: Headers) -> datetime | None:
 
 
 def _unfold_value(value: bytes) -> str:
-    return decode_bytes(value).replace("\r", "").replace("\n", "").strip()
+    text = decode_bytes(value).replace("\r", "").replace("\n", "").strip()
+    return text if text.isprintable() else clean_text(text)
 
 
 def _decode_word(form: str, text: str) -> bytes:

@@ -11,6 +11,8 @@ _SEQUENCE, _OBJECT_ID, _CONTEXT, _OCTETS = 0x30, 0x06, 0xA0, 0x04
 _CONSTRUCTED = 0x20
 _ENDLESS = 0x80
 _MAX_DEPTH = 20
+_MAX_FIELDS = 10  # of SignedData there are six
+_MAX_PIECES = 100_000  # of 1,000 octets each, as is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,17 @@ def open_signed(content: bytes) -> bytes:
     """The mail that was signed; empty when there is none to be found, as in an encrypted one."""
     try:
         return b"".join(_read_signed(content))
-    except (IndexError, RecursionError):
+    except (IndexError, ValueError, RecursionError):  # damaged, or fewer items than there must be
         return b""
 
 
 def _read_signed(content: bytes) -> Iterator[bytes]:
-    whole = _read_item(content, 0)
-    kind, wrapped, *_ = _list_items(content, whole)
+    kind, wrapped = _list_items(content, _read_item(content, 0), 2)
     if content[kind.start : kind.end] != _SIGNED_DATA:
         return
-    (signed,) = _list_items(content, wrapped)[:1]
-    for item in _list_items(content, signed):
-        inner = _list_items(content, item) if item.tag == _SEQUENCE else []
+    (signed,) = _list_items(content, wrapped, 1)
+    for item in _list_items(content, signed, _MAX_FIELDS):
+        inner = _list_items(content, item, 2) if item.tag == _SEQUENCE else []
         if len(inner) == 2 and content[inner[0].start : inner[0].end] == _DATA:
             yield from _read_octets(content, inner[1], 0)
             return
@@ -49,14 +50,14 @@ def _read_octets(content: bytes, item: _Item, depth: int) -> Iterator[bytes]:
     if item.tag == _OCTETS:
         yield content[item.start : item.end]
     elif item.tag & _CONSTRUCTED and depth < _MAX_DEPTH:
-        for piece in _list_items(content, item):
+        for piece in _list_items(content, item, _MAX_PIECES):
             yield from _read_octets(content, piece, depth + 1)
 
 
-def _list_items(content: bytes, parent: _Item) -> list[_Item]:
+def _list_items(content: bytes, parent: _Item, most: int) -> list[_Item]:
     items: list[_Item] = []
     at = parent.start
-    while at < parent.end:
+    while at < parent.end and len(items) < most:
         item = _read_item(content, at)
         items.append(item)
         at = item.after

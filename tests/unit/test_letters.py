@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from desk.errors import ConfigurationError, MailTrouble
@@ -644,6 +644,14 @@ def test_an_unusual_recipient_stays_as_it_is(address: str) -> None:
     assert read(compose(recipients=("a@x.example", address)))["To"].addresses[1].addr_spec == address
 
 
+def test_answers_go_where_reply_to_says_under_the_same_name() -> None:
+    raw = compose(reply_to="support+1@atelier.example", sender=Address("École", "support@atelier.example"))
+    assert str(read(raw)["Reply-To"]) == "École <support+1@atelier.example>"
+    assert read(compose())["Reply-To"] is None
+    with pytest.raises(MailTrouble):
+        compose(reply_to="support+1@atelier.example\r\nBcc: b@x.example")
+
+
 def test_recipients_stand_in_to_and_foreign_domains_in_ascii() -> None:
     letter = read(compose(recipients=("a@x.example", "b@école.example")))
     assert [each.addr_spec for each in letter["To"].addresses] == ["a@x.example", "b@xn--cole-9oa.example"]
@@ -678,7 +686,7 @@ def words_alone(raw: bytes) -> list[str]:
     """Each encoded word of the header, decoded by itself: one cut within a character would not be."""
     head = raw.partition(b"\r\n\r\n")[0].decode("ascii")
     found = re.findall(r"=\?utf-8\?[qb]\?[^?\s]*\?=", head)
-    assert all(len(word) <= 75 for word in found)
+    assert all(len(word) <= 66 for word in found)
     return [str(make_header(decode_header(word))) for word in found]
 
 
@@ -756,6 +764,7 @@ def test_no_line_overhangs_and_no_space_ends_one(width: int, end: str) -> None:
 
 @settings(deadline=None)
 @given(some.text(max_size=200), some.text(some.sampled_from('aé漢🙂 =?_,."\\<>@()'), max_size=200))
+@example("A =?utf-8?q?b?=", "=?")
 def test_any_display_name_comes_back(name: str, odd: str) -> None:
     for each in (name, odd):
         raw = compose(sender=Address(each, "support@atelier.example"))
@@ -766,6 +775,8 @@ def test_any_display_name_comes_back(name: str, odd: str) -> None:
 
 @settings(deadline=None)
 @given(some.text(max_size=300))
+@example("plain words, of which only the first letter is foreign " * 3)
+@example("🙂" * 100)
 def test_encoded_words_are_short_whole_and_on_short_lines(text: str) -> None:
     raw = compose(Rendered(f"é {text}", "text\n", "<p>text</p>"), sender=Address(text, "support@atelier.example"))
     assert max(map(len, raw.partition(b"\r\n\r\n")[0].split(b"\r\n"))) <= LINE
@@ -827,6 +838,21 @@ def test_any_file_name_comes_back_fit_to_save(name: str) -> None:
     (file,) = read(raw).iter_attachments()
     assert file.get_filename() == (re.sub(r'[/\\:*?"<>|]', "_", one_line(name)) or "file")
     assert max(map(len, raw.split(b"\r\n"))) <= LINE
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("a b.csv", b'filename="a b.csv"'),
+        ("x" * 70, b"filename*0*=utf-8''" + b"x" * 50 + b";\r\n filename*1*=" + b"x" * 20),
+        ("été.csv", b"filename*=utf-8''%C3%A9t%C3%A9.csv"),
+        ("é" * 16, b"filename*0*=utf-8''" + b"%C3%A9" * 8 + b";\r\n filename*1*=" + b"%C3%A9" * 8),
+    ],
+)
+def test_a_file_name_is_quoted_coded_or_coded_in_pieces(name: str, said: bytes) -> None:
+    raw = compose(attachments=(Part(name, "text/csv", b"1"),))
+    (found,) = re.findall(rb"Content-Disposition: attachment;\s+(.*?)\r\n\r\n", raw, re.DOTALL)
+    assert found == said
 
 
 @pytest.mark.parametrize("value", ["a\r\nBcc: x", "a\rb", "a\nb", "a\x00b", "a\tb", "a\x7fb", "aéb", "a\u2028b"])

@@ -114,7 +114,7 @@ def test_the_intake_sees_the_same_identity(path: Path) -> None:
 def check_bounds(mail: Mail) -> None:
     """What every reader of a Mail may rely on."""
     texts = [getattr(mail, one.name) for one in fields(Mail) if isinstance(getattr(mail, one.name), str)]
-    texts += [one.name for one in mail.attachments] + [mail.sender.name, mail.sender.address, *mail.defects]
+    texts += [one.name for one in mail.attachments] + list(mail.authentication) + [mail.sender.name, mail.sender.address, *mail.defects]
     assert all("\0" not in text and text.encode("utf-8") is not None for text in texts)
     assert len(mail.text) <= 200_000
     assert mail.date is None or mail.date.tzinfo is UTC
@@ -136,6 +136,7 @@ def compose_or_refuse(raw: bytes) -> None:
 @example(HEAD + b"Content-Type: text/plain; charset=utf-7\r\n\r\n+2AA-")
 @example(HEAD + b"Content-Type: text/plain; charset=hex\r\n\r\n\xe9")
 @example(HEAD + b"Content-Type: application/pdf; name*0*=x'\r\nContent-Disposition: attachment\r\n\r\n")
+@example(b"Authentication-Results:\x00\nTo:")
 @example(HEAD + b"Date: Mon, 99 Foo 99999 99:99:99 +9999\r\n\r\n")
 @example(HEAD + b"Date: Fri, 31 Dec 9999 23:59:59 -1200\r\n\r\n")
 def test_arbitrary_bytes_never_raise(raw: bytes) -> None:
@@ -196,6 +197,7 @@ def test_a_hundred_levels_down_the_text_is_found() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
+        pytest.param(b"From: a@b.example\r\nX: y" + b"\r" * 1_000_000, id="carriage returns"),
         pytest.param(b"From: a@b.example\r\nTo: " + b'"\\' * 25_000 + b"\r\n\r\nx", id="open quotes"),
         pytest.param(b"From: a@b.example\r\nTo: " + b"(" * 50_000 + b"\r\n\r\nx", id="open comments"),
         pytest.param(b"From: a@b.example\r\nSubject: " + b"=?u?q?" * 8_000 + b"\r\n\r\nx", id="open words"),
