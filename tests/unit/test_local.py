@@ -122,7 +122,8 @@ ODD = ["", "a", "é", "a\u00a8b c", "ẞß İ ΣΑΣ ŉ x\x1cy z\u00a0w", "日�
 
 def test_the_flat_model_says_what_scikit_learn_says(pipelines: tuple[Pipeline, ...]) -> None:
     texts = [row["text"] for row in read_examples(EXAMPLES)] + ODD
-    opinions = [flatten_pipelines(pipelines).judge(text) for text in texts]
+    flat = flatten_pipelines(pipelines)
+    opinions = [flat.judge(text) for text in texts]
     for head, pipeline in enumerate(pipelines):
         said = np.array([[one.chances[head][label] for label in pipeline.classes_] for one in opinions])
         assert np.abs(said - pipeline.predict_proba(texts)).max() < 1e-9
