@@ -1,48 +1,53 @@
 """The local judge: a linear model over words and pieces of words, trained on `examples.csv` at first use.
 
-It knows no keyword of its own: another house replaces the examples, not the code.
+It knows no keyword of its own: another house replaces the examples, not the code. What was learnt is kept in the
+desk's home, so that scikit-learn is loaded only when the examples, this code or its libraries have changed.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import os
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.svm import LinearSVC
-
+from classifiers import flat
+from classifiers.flat import FlatModel, Opinion, flatten_pipelines, read_model, write_model
 from desk.classification import Classification, Question, Source
 from desk.errors import ConfigurationError, ModelTrouble
+from desk.languages import KNOWN, tell_language
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 EXAMPLES = Path(__file__).with_name("examples.csv")
 COLUMNS = ("text", "category", "priority")
 LEAST_EXAMPLES = 5  # of a label: fewer can't fill the folds of both calibrations
 FOLDS = 3
 MOST_FEATURES = 50_000  # of each of the two vocabularies; bounds memory, not needed for quality
-TEXT_CHARS = 6_000  # what a mail is about stands at its beginning
-SURE_ENOUGH = 0.55  # of a language; below, a mail of a word or two proves nothing
+TEXT_CHARS = 3_000  # what a mail is about stands at its beginning
+LANGUAGE_CHARS = 250  # enough to tell the language, and what is dear about telling it
+LEARNT = "judge.npz"  # in the desk's home
 SHOWN = 3  # labels kept as the judge's own words
 ADD_EXAMPLES = "Add examples of the policy's categories to the file of examples."
 
 Words = tuple[str, ...]
+Shares = list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class LocalClassifier:
     """A trained judge; the same question always gets the same answer. Safe to share between threads."""
 
-    category_model: Pipeline
-    priority_model: Pipeline
+    model: FlatModel  # categories first, then priorities
     languages: Words
 
     @property
@@ -55,15 +60,15 @@ class LocalClassifier:
         Raises ModelTrouble when the examples know none of them.
         """
         text = f"{question.subject}\n{question.text[:TEXT_CHARS]}"
-        categories = rank_labels(self.category_model, text, {name for name, _ in question.categories})
+        allowed = (tuple(name for name, _ in question.categories), question.priorities)
+        categories, priorities = rank_labels(self.model.judge(text), allowed)
         if not categories:
             raise ModelTrouble("no example of any category", remedy=ADD_EXAMPLES)
-        priorities = rank_labels(self.priority_model, text, question.priorities)
         category, confidence = categories[0]
         return Classification(
             category=category,
             priority=priorities[0][0] if priorities else question.priorities[0],
-            language=tell_language(text, self.languages),
+            language=tell_language(text[:LANGUAGE_CHARS], (*KNOWN, *self.languages)),
             confidence=confidence,
             source=Source.LOCAL,
             answer=json.dumps({label: round(chance, 3) for label, chance in categories[:SHOWN]}),
@@ -73,15 +78,14 @@ class LocalClassifier:
 def load_classifier(examples: Path | None = None, languages: Words = ("fr", "en")) -> LocalClassifier:
     """The judge trained on `examples` (ours when None), once a process until the file changes.
 
-    `languages` are the policy's, the first one for texts that tell nothing. Raises ConfigurationError when
-    the file is missing, lacks a column or has fewer than LEAST_EXAMPLES of a label.
+    `languages` are the policy's: told beside those that are always known. Raises ConfigurationError when the
+    file is missing, lacks a column or has fewer than LEAST_EXAMPLES of a label.
     """
     path = examples or EXAMPLES
     try:
-        changed_ns = path.stat().st_mtime_ns
+        return LocalClassifier(_load_model(path, path.stat().st_mtime_ns), languages)
     except OSError as error:
         raise ConfigurationError("the file of examples can't be read") from error
-    return LocalClassifier(*_train_models(path, changed_ns), languages)
 
 
 def build_pipeline() -> Pipeline:
@@ -90,6 +94,10 @@ def build_pipeline() -> Pipeline:
     Calibrated twice: sigmoids, one a label, put rare labels on a par with frequent ones (Platt 1999) but are
     too modest when labels are many; one temperature over all then makes the sum honest (Guo et al. 2017).
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.svm import LinearSVC
+
     words = TfidfVectorizer(ngram_range=(1, 2), **_vocabulary())
     pieces = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **_vocabulary())
     lines = LinearSVC(class_weight="balanced", random_state=0)
@@ -100,56 +108,62 @@ def _vocabulary() -> dict[str, Any]:
     return {"sublinear_tf": True, "strip_accents": "unicode", "max_features": MOST_FEATURES}
 
 
-def _calibrate(model: Any, method: str) -> CalibratedClassifierCV:
+def _calibrate(model: Any, method: str) -> Any:
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.model_selection import StratifiedKFold
+
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     return CalibratedClassifierCV(model, method=method, cv=folds, ensemble=False)
 
 
-def rank_labels(model: Pipeline, text: str, allowed: Collection[str]) -> list[tuple[str, float]]:
-    """The allowed labels that the model knows, best first, each with its share (0…1) of their probability."""
-    chances = zip(model.classes_, model.predict_proba([text])[0], strict=True)
-    known = {str(label): float(chance) for label, chance in chances if label in allowed}
+def rank_labels(opinion: Opinion, allowed: tuple[Words, ...]) -> list[Shares]:
+    """Head by head the allowed labels that the model knows, best first, with their share (0…1) of the probability."""
+    trust = weigh_evidence(opinion.terms)
+    return [_share_out(chances, some, trust) for chances, some in zip(opinion.chances, allowed, strict=True)]
+
+
+def _share_out(chances: dict[str, float], allowed: Words, trust: float) -> Shares:
+    known = {label: chance for label, chance in chances.items() if label in allowed}
     total = sum(known.values()) or 1.0
-    trust = weigh_evidence(model, text)
     shares = {label: trust * chance / total + (1 - trust) / len(known) for label, chance in known.items()}
     return sorted(shares.items(), key=lambda pair: -pair[1])
 
 
-def weigh_evidence(model: Pipeline, text: str) -> float:
+def weigh_evidence(terms: int) -> float:
     """How far to believe the model, 0…1: n / (n + 1) for n words or pairs of words that it has met before.
 
     The examples are whole mails, so a lone greeting looks like any of them: uncorrected, texts of 5, 12 and
     30 characters were judged with 0.63, 0.71 and 0.74 of confidence and 0.33, 0.48 and 0.63 of success.
     """
-    words = model[0].transformer_list[0][1]
-    terms: int = words.transform([text]).nnz
     return terms / (terms + 1)
 
 
-def tell_language(text: str, languages: Words) -> str:
-    """One of `languages`; the first when the text is too short or too strange to tell."""
-    identifier = _load_identifier(languages)
-    language, chance = identifier.classify(text) if identifier else ("", 0.0)
-    return str(language) if chance >= SURE_ENOUGH else languages[0]
-
-
-@lru_cache(maxsize=8)
-def _load_identifier(languages: Words) -> Any:
-    """None when there is nothing to choose between."""
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    known = sorted(set(languages) & set(identifier.nb_classes))
-    if len(known) < 2:
-        return None
-    identifier.set_languages(known)
-    return identifier
-
-
 @lru_cache(maxsize=2)
-def _train_models(path: Path, _changed_ns: int) -> tuple[Pipeline, Pipeline]:
+def _load_model(path: Path, _changed_ns: int) -> FlatModel:
+    learnt, key = Path(os.environ.get("BYRETURN_HOME", ".byreturn")) / LEARNT, name_lesson(path)
+    return read_model(key, learnt) or _learn(path, key, learnt)
+
+
+def name_lesson(path: Path) -> str:
+    """A hash of all that the model depends on: the examples, the code that learns and its libraries."""
+    sources = (path, Path(__file__), Path(flat.__file__))
+    libraries = " ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numpy", "scipy"))
+    return sha256(b"".join(sha256(one.read_bytes()).digest() for one in sources) + libraries.encode()).hexdigest()
+
+
+def _learn(path: Path, key: str, learnt: Path) -> FlatModel:
+    model = flatten_pipelines(tuple(train_pipelines(path)))
+    with suppress(OSError):  # a home that can't be written costs the next process its time, no mail its judgement
+        write_model(model, key, learnt)
+    return model
+
+
+def train_pipelines(path: Path) -> Iterator[Pipeline]:
+    """That of the categories, then that of the priorities; raises ConfigurationError as `load_classifier`."""
     rows = read_examples(path)
     texts = [row["text"] for row in rows]
-    categories, priorities = ([row[column] for row in rows] for column in ("category", "priority"))
-    return _train_model(texts, categories), _train_model(texts, priorities)
+    for column in ("category", "priority"):
+        yield _train_model(texts, [row[column] for row in rows])
 
 
 def _train_model(texts: list[str], labels: list[str]) -> Pipeline:

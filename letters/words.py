@@ -10,10 +10,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "programme": "programmes scolaires", "timetable": "emplois du temps", "account": "comptes et accès",
         "technical": "technique", "pedagogical": "pédagogie", "billing": "facturation",
         "thanks": "remerciement", "spam": "indésirable", "other": "autre demande",
+        "executable": "programme", "double-extension": "programme déguisé en document", "script": "programme",
+        "macro": "macros", "shortcut": "raccourci vers un programme", "disk-image": "image de disque",
+        "type-mismatch": "contenu d'une autre nature que le nom", "archive-of-executables": "archive de programmes",
+        "encrypted-archive": "archive chiffrée", "zip-bomb": "archive démesurée", "active-html": "page qui s'exécute",
+        "dangerous": "type de fichier dangereux", "damaged": "fichier abîmé",
     },
     "en": {
         "programme": "school programmes", "timetable": "timetables", "account": "accounts and access",
         "pedagogical": "teaching", "spam": "unsolicited", "other": "other request",
+        "executable": "a program", "double-extension": "a program that poses as a document", "script": "a program",
+        "macro": "macros", "shortcut": "a shortcut to a program", "disk-image": "a disk image",
+        "type-mismatch": "not what its name says", "archive-of-executables": "an archive of programs",
+        "encrypted-archive": "an encrypted archive", "zip-bomb": "an archive out of all proportion",
+        "active-html": "a page that runs scripts", "dangerous": "a dangerous type of file", "damaged": "a damaged file",
     },
 }  # fmt: skip
 

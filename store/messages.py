@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from desk.mail import Mail
+from desk.mail import Kind, Mail
 from store.after import queue_late
 from store.aside import set_aside
 from store.engine import changed, insert_found, insert_new, pass_over, reading, writing
@@ -136,14 +136,30 @@ def _describe(read: ReadMail, conversation_id: int, contact_id: int | None) -> d
 
 
 def _know_contacts(connection: sa.Connection, read: Sequence[ReadMail]) -> dict[str, int]:
-    names = {one.mail.sender.address: one.mail.sender.name for one in read if one.mail.sender.address}
-    rows = [
-        {"address": address, "name": names[address][:200], "organisation": "", "segment": ""}
-        for address in sorted(names)
+    """Contact of each sender, with what the signature tells of a person of whom that was not known."""
+    rows = {one.mail.sender.address: _describe_sender(one.mail) for one in read if one.mail.sender.address}
+    insert_new(connection, contacts, [rows[address] for address in sorted(rows)])
+    found = connection.execute(_FIND_CONTACTS, {"wanted": list(rows)}).all()
+    learnt = [
+        {"of": one.id, **{f"new_{name}": getattr(one, name) or rows[one.address][name] for name in _LEARNT}}
+        for one in found
+        if any(rows[one.address][name] and not getattr(one, name) for name in _LEARNT)
     ]
-    insert_new(connection, contacts, rows)
-    found = connection.execute(sa.select(contacts.c.address, contacts.c.id).where(contacts.c.address.in_(names)))
+    if learnt:
+        connection.execute(_LEARN, learnt)
     return {row.address: row.id for row in found}
+
+
+def _describe_sender(mail: Mail) -> dict[str, str]:
+    told = mail.signature if mail.kind is Kind.PERSON else None
+    name = mail.sender.name or (told.name if told else "")
+    return {
+        "address": mail.sender.address,
+        "name": name[:200],
+        "organisation": told.organisation[:200] if told else "",
+        "phone": told.phone if told else "",
+        "segment": "",
+    }
 
 
 def _find_buried(connection: sa.Connection, store: Store, fingerprints: set[str]) -> set[str]:
@@ -310,6 +326,15 @@ def count_waiting(store: Store) -> dict[str, int]:
 
 
 # Made once: see store.engine.
+_LEARNT = ("name", "organisation", "phone")
+_FIND_CONTACTS = sa.select(contacts.c.id, contacts.c.address, *(contacts.c[name] for name in _LEARNT)).where(
+    contacts.c.address.in_(sa.bindparam("wanted", expanding=True))
+)
+_LEARN = (
+    sa.update(contacts)
+    .where(contacts.c.id == sa.bindparam("of"))
+    .values(**{name: sa.bindparam(f"new_{name}") for name in _LEARNT})
+)
 _FIND_PLACE = (
     sa.select(deliveries.c.id)
     .where(deliveries.c.message_id == sa.bindparam("of"), deliveries.c.wrapped_key.is_not(None))

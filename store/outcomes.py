@@ -231,7 +231,7 @@ def _find_requester(connection: sa.Connection, work: Work) -> int | None:
     if not (isinstance(opening, OpenTicket) and opening.requester):
         return work.waiting.contact_id
     address, name = opening.requester.address, opening.requester.name[:200]
-    insert_new(connection, contacts, [{"address": address, "name": name, "organisation": "", "segment": ""}])
+    insert_new(connection, contacts, [{"address": address, "name": name}])
     known = sa.select(contacts.c.id).where(contacts.c.address == address)
     return int(connection.execute(known).scalar_one())
 

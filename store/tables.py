@@ -163,6 +163,7 @@ class Contact(SQLModel, table=True):
     name: str = ""
     organisation: str = ""
     segment: str = ""
+    phone: str = ""  # E.164
 
 
 class Message(SQLModel, table=True):

@@ -59,6 +59,7 @@ from tasks.opening import open_policy, open_store, open_tokens
 
 BATCH = 25  # mails that are committed together
 HELD_SECONDS = 2.0  # that a decision waits for the others of its batch
+FILES = 10  # named in a letter
 TRIES = 3  # facts may change under a decision that often before the mail waits for the next round
 
 
@@ -458,6 +459,8 @@ def _fill_slots(
         "category": opened.category if opened else facts.joined.category if facts.joined else "",
         "priority": opened.priority if opened else facts.joined.priority if facts.joined else "",
         "sender": mail.sender.address,
+        "requester_phone": mail.signature.phone if mail.signature else "",
+        "files": [{"name": one.name, "warning": one.warning} for one in mail.attachments if not one.inline][:FILES],
         "excerpt": mail.reply_text,
         "reason": plan.reason,
         "drafted": any(one.draft for one in plan.letters),
