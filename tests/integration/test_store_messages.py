@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from desk.mail import Mail
+from desk.mail import Kind, Mail, Signature
 from store.intake import claim_deliveries
 from store.memory import Store
 from store.messages import (
@@ -53,6 +53,21 @@ def test_a_mail_becomes_a_message_and_its_sender_a_contact(store: Store) -> None
     assert look_up(store, "contact", "name") == [NAME]
     assert look_up(store, "delivery", "state") == ["read"]
     assert count_waiting(store) == {"unread": 0, "undecided": 1}
+
+
+def test_a_signature_tells_of_its_person_what_was_not_known(store: Store) -> None:
+    first = Signature("…", phone="+33297000001", organisation="Collège Jean Macé")
+    later = Signature("…", phone="+33297000002", organisation="Collège Victor Hugo")
+    bring_in(store, make_mail("plain"))
+    bring_in(store, make_mail("signed", signature=first))
+    bring_in(store, make_mail("again", signature=later), make_mail("absent", signature=later, kind=Kind.AUTO_REPLY))
+    known = [look_up(store, "contact", column) for column in ("name", "phone", "organisation")]
+    assert known == [[NAME], ["+33297000001"], ["Collège Jean Macé"]]
+
+
+def test_what_a_program_signs_is_of_no_person(store: Store) -> None:
+    bring_in(store, make_mail("absent", signature=Signature("…", phone="+33297000002"), kind=Kind.AUTO_REPLY))
+    assert look_up(store, "contact", "phone") == [""]
 
 
 def test_one_mail_through_two_mailboxes_is_one_message_with_two_deliveries(store: Store) -> None:
