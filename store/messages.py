@@ -287,11 +287,11 @@ def release_claims(store: Store, token: str) -> None:
         connection.execute(sa.update(conversations).where(own).values(claimed_by="", claimed_until=None))
 
 
-def find_place(store: Store, message_id: int) -> int | None:
-    """A delivery that still holds the message's bytes, the whole of them if any does."""
+def find_places(store: Store, message_ids: Sequence[int]) -> dict[int, int]:
+    """Of each message a delivery that still holds its bytes, the whole of them if any does."""
     with reading(store.engine) as connection:
-        found: int | None = connection.execute(_FIND_PLACE, {"of": message_id}).scalar()
-    return found
+        rows = connection.execute(_FIND_PLACES, {"wanted": list(message_ids)}).all()
+    return {row.message_id: row.id for row in rows}  # the last one counts
 
 
 def postpone_message(store: Store, waiting: Waiting, next_try: datetime) -> None:
@@ -335,11 +335,10 @@ _LEARN = (
     .where(contacts.c.id == sa.bindparam("of"))
     .values(**{name: sa.bindparam(f"new_{name}") for name in _LEARNT})
 )
-_FIND_PLACE = (
-    sa.select(deliveries.c.id)
-    .where(deliveries.c.message_id == sa.bindparam("of"), deliveries.c.wrapped_key.is_not(None))
-    .order_by(deliveries.c.part.desc(), deliveries.c.id)
-    .limit(1)
+_FIND_PLACES = (
+    sa.select(deliveries.c.id, deliveries.c.message_id)
+    .where(deliveries.c.message_id.in_(sa.bindparam("wanted", expanding=True)), deliveries.c.wrapped_key.is_not(None))
+    .order_by(deliveries.c.part, deliveries.c.id.desc())  # "head" before "whole"
 )
 _NAME_MESSAGE = sa.update(deliveries).where(deliveries.c.id == sa.bindparam("of")).values(message_id=sa.bindparam("is"))
 _FIND_MESSAGES = sa.select(messages.c.id, messages.c.fingerprint).where(

@@ -111,7 +111,7 @@ def find_bytes(engine: sa.Engine, aside: Quarantined) -> Place | None:
 
 
 def _find_bytes(connection: sa.Connection, aside: Quarantined) -> Place | None:
-    """As `find_place` of a message does, but also where the bytes are gone."""
+    """As `find_places` does of messages, but also where the bytes are gone."""
     own = deliveries.c.id == aside.delivery_id
     query = sa.select(*(deliveries.c[name] for name in ("id", "folder", "uid", "size_bytes", "part")))
     query = query.where(own if aside.delivery_id is not None else deliveries.c.message_id == aside.message_id)

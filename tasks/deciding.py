@@ -37,14 +37,14 @@ from desk.trust import NO_ANSWERS, Answers, Grounds, judge_sender
 from letters.compose import compose_letter
 from letters.render import render_letter
 from store.facts import gather_facts
-from store.intake import open_mail, read_places
+from store.intake import Claimed, open_mail, read_places
 from store.mailboxes import list_mailboxes
 from store.memory import Store
 from store.messages import (
     Waiting,
     claim_conversations,
     extend_claims,
-    find_place,
+    find_places,
     postpone_message,
     quarantine_message,
     release_claims,
@@ -215,11 +215,11 @@ def _decide_batch(desk: Desk, batch: Sequence[Waiting], hold: Hold, at: datetime
     """What became of each: decided one by one, committed together, for a commit takes longer than a decision."""
     words: list[str] = []
     drawn: list[Drawn] = []
-    begun = time.monotonic()
+    begun, places = time.monotonic(), locate(desk.store, batch)
     for one in batch:
         hold.renew()
         try:
-            drawn.append(draw_up(desk, hear_mail(desk, one), at))
+            drawn.append(draw_up(desk, hear_mail(desk, one, places.get(one.id)), at))
         except Exception as trouble:  # noqa: BLE001 - promise 3
             words.append(_set_aside(desk, one, trouble))
         if time.monotonic() - begun > HELD_SECONDS:  # a slow judge: what is decided is not held back
@@ -256,7 +256,7 @@ def _decide_safely(desk: Desk, drawn: Drawn, at: datetime | None) -> str:
 
 def decide_waiting(desk: Desk, waiting: Waiting, at: datetime | None) -> str:
     """Decide one mail and commit it alone; its verdict's word."""
-    return decide_heard(desk, hear_mail(desk, waiting), at)
+    return decide_heard(desk, hear_mail(desk, waiting, locate(desk.store, [waiting]).get(waiting.id)), at)
 
 
 def decide_heard(desk: Desk, heard: Heard, at: datetime | None) -> str:
@@ -274,9 +274,9 @@ def decide_heard(desk: Desk, heard: Heard, at: datetime | None) -> str:
     raise StaleDecision("unreachable")
 
 
-def hear_mail(desk: Desk, waiting: Waiting) -> Heard:
+def hear_mail(desk: Desk, waiting: Waiting, place: Claimed | None) -> Heard:
     """A waiting mail, opened, with what its signatures prove."""
-    opened = open_waiting(desk.store, waiting)
+    opened = open_waiting(desk.store, place)
     return Heard(waiting, opened, look_up(desk, opened))
 
 
@@ -322,15 +322,20 @@ def _set_aside(desk: Desk, waiting: Waiting, trouble: Exception) -> str:
     return "quarantined"
 
 
-def open_waiting(store: Store, waiting: Waiting) -> Opened:
+def locate(store: Store, waiting: Sequence[Waiting]) -> dict[int, Claimed]:
+    """Where the bytes of these messages lie; erased ones are passed over."""
+    found = find_places(store, [one.id for one in waiting])
+    places = {one.id: one for one in read_places(store, list(found.values()))}
+    return {of: places[delivery_id] for of, delivery_id in found.items() if delivery_id in places}
+
+
+def open_waiting(store: Store, place: Claimed | None) -> Opened:
     """The mail of a message, read again from its pack."""
-    delivery_id = find_place(store, waiting.id)
-    places = read_places(store, [delivery_id] if delivery_id is not None else [])
-    raw = open_mail(store, places[0]) if places else b""
+    raw = open_mail(store, place) if place else b""
     mail = read_mail(raw)
-    if isinstance(mail, Unreadable):
+    if place is None or isinstance(mail, Unreadable):
         raise MailTrouble("its bytes are gone")
-    return Opened(mail, raw, places[0].part != "head")
+    return Opened(mail, raw, place.part != "head")
 
 
 # --- facts ---------------------------------------------------------------------------------------------------

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from functools import lru_cache
 from pathlib import Path
 
 import sqlalchemy as sa
+from prefect.runtime import flow_run
 
 from blocks import Database, DeskKeys, PackStorage
-from blocks.base import load_block
+from blocks.base import Kind, load_block
 from desk.errors import ConfigurationError
 from desk.policy import Policy, read_policy
 from desk.tokens import TokenKeys
@@ -23,9 +25,20 @@ from store.packs import PackFolder
 DESK = "byreturn"  # the name under which each of the desk's blocks is saved
 
 
+def open_block(kind: type[Kind]) -> Kind:
+    """The desk's own block of this kind. Within a run it is loaded once a minute: every load asks the server."""
+    run = flow_run.get_id()
+    return _load_once(kind, run, int(time.monotonic()) // 60) if run else load_block(kind, DESK)
+
+
+@lru_cache(maxsize=16)
+def _load_once(kind: type[Kind], _run: str, _minute: int) -> Kind:
+    return load_block(kind, DESK)
+
+
 def open_database() -> sa.Engine:
     """The database, its schema brought up to date first when it is a local file."""
-    url = load_block(Database, DESK).url.get_secret_value()
+    url = open_block(Database).url.get_secret_value()
     _prepare(url)
     return open_engine(url)
 
@@ -42,26 +55,37 @@ def _prepare(url: str) -> None:
 
 def open_store() -> Store:
     """Database, packs and keys; refuses a key set that is not the one the store was begun with."""
-    store = Store(open_database(), PackFolder(load_block(PackStorage, DESK).folder), open_keys())
+    store = Store(open_database(), PackFolder(open_block(PackStorage).folder), open_keys())
     check_keys(store)
     return store
 
 
 def open_keys() -> KeyRing:
-    keys = load_block(DeskKeys, DESK)
+    keys = open_block(DeskKeys)
     master, tombstone = keys.master, keys.tombstone
     return KeyRing(master.keys, master.current, tombstone.keys, tombstone.current)
 
 
 def open_tokens() -> TokenKeys:
     """Keys that sign the Message-IDs of our letters."""
-    token = load_block(DeskKeys, DESK).token
+    token = open_block(DeskKeys).token
     return TokenKeys(token.current, token.keys)
 
 
 def open_policy() -> Policy:
     """policy.yaml, or the file that BYRETURN_POLICY names; its categories need a letter in every language."""
-    policy = read_policy(Path(os.environ.get("BYRETURN_POLICY", "policy.yaml")))
+    file = Path(os.environ.get("BYRETURN_POLICY", "policy.yaml"))
+    try:
+        written = file.stat().st_mtime_ns
+    except OSError:
+        written = 0  # reading it says what is wrong
+    return _read_policy(file.absolute(), written)
+
+
+@lru_cache(maxsize=4)
+def _read_policy(file: Path, _written_ns: int) -> Policy:
+    """Until the file changes: it is asked for by every task."""
+    policy = read_policy(file)
     check_letters(policy)
     return policy
 

@@ -23,7 +23,7 @@ from store.intake import Batch, RawMail, claim_deliveries, keep_batch
 from store.keys import KeyRing
 from store.mailboxes import Account, Cursor, Shown, lease_mailbox, open_cursor, register_mailbox
 from store.memory import Store
-from store.messages import ReadMail, SavedCount, Waiting, claim_conversations, release_claims, save_read
+from store.messages import ReadMail, SavedCount, Waiting, claim_conversations, find_places, release_claims, save_read
 from store.outcomes import Outcome, ReadyLetter, carry_out
 
 Result = TypeVar("Result")
@@ -218,3 +218,7 @@ def run_together(*works: Callable[[], Result]) -> list[Result]:
 
     with ThreadPoolExecutor(len(works)) as pool:
         return list(pool.map(run, works))
+
+
+def find_one_place(store: Store, message_id: int) -> int | None:
+    return find_places(store, [message_id]).get(message_id)

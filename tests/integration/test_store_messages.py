@@ -16,7 +16,6 @@ from store.messages import (
     claim_conversations,
     count_waiting,
     extend_claims,
-    find_place,
     postpone_message,
     quarantine_message,
     release_claims,
@@ -36,6 +35,7 @@ from tests.stores import (
     claim_all,
     claim_read,
     count_rows,
+    find_one_place,
     look_up,
     make_keys,
     make_mail,
@@ -325,6 +325,6 @@ def test_a_mail_that_another_worker_has_is_not_set_aside(store: Store, decided: 
 
 def test_the_bytes_of_a_message_are_found_until_they_are_erased(store: Store) -> None:
     waiting = bring_one(store)
-    assert find_place(store, waiting.id) == look_up(store, "delivery", "id")[0]
+    assert find_one_place(store, waiting.id) == look_up(store, "delivery", "id")[0]
     forget_mails(store, [waiting.id], NOW)
-    assert find_place(store, waiting.id) is None
+    assert find_one_place(store, waiting.id) is None

@@ -25,7 +25,7 @@ from store.intake import (
 )
 from store.mailboxes import folders
 from store.memory import Store
-from store.messages import ReadMail, Waiting, find_place, messages, quarantine_message, release_claims, save_read
+from store.messages import ReadMail, Waiting, messages, quarantine_message, release_claims, save_read
 from store.retention import forget_mails, forget_strays
 from store.troubles import (
     Quarantined,
@@ -51,6 +51,7 @@ from tests.stores import (
     add_mailbox,
     bring_in,
     claim_all,
+    find_one_place,
     keep_mails,
     look_up,
     make_batch,
@@ -329,7 +330,7 @@ def test_an_edited_message_stays_the_mail_it_was_and_says_what_it_says_now(store
     kept = {name: look_up(store, "message", name) for name in ("fingerprint", "header_id", "conversation_id")}
     assert mend(store, get_only(store))
     (waiting,) = claim_all(store)
-    place = find_place(store, message)
+    place = find_one_place(store, message)
     assert place is not None
     assert (waiting.id, waiting.attempts, read_kept(store, place)) == (message, 0, EDITED)
     assert look_up(store, "message", "subject") == ["mended"]
@@ -341,7 +342,7 @@ def test_an_edited_message_stays_the_mail_it_was_and_says_what_it_says_now(store
 def test_of_several_deliveries_the_one_that_is_read_is_replaced(store: Store) -> None:
     bring_in(store, make_mail("help"))
     bring_in(store, make_mail("help"), mailbox="sales")
-    place = find_place(store, set_message_aside(store))
+    place = find_one_place(store, set_message_aside(store))
     assert place is not None
     assert mend(store, get_only(store))
     assert read_kept(store, place) == EDITED
@@ -351,7 +352,7 @@ def test_the_original_of_an_edited_message_is_no_new_mail_when_it_comes_again(st
     set_message_aside(store)
     assert mend(store, get_only(store))
     assert bring_in(store, make_mail("help"), mailbox="sales").repeated == 1
-    place = find_place(store, look_up(store, "message", "id")[0])
+    place = find_one_place(store, look_up(store, "message", "id")[0])
     assert place is not None
     assert read_kept(store, place) == EDITED
 
