@@ -22,7 +22,7 @@ from prefect import flow
 
 from flows.classify_and_reply import drain_deciding, drain_reading
 from store.numbers import NumberStock
-from tasks import deciding, reading
+from tasks import deciding, hearing, reading
 from tasks.judging import make_question, open_bench
 from tasks.opening import open_policy, open_store
 
@@ -40,9 +40,9 @@ PARTS: tuple[tuple[Any, str, str], ...] = (
     (deciding, "extend_claims", "d claim"),
     (deciding, "release_claims", "d claim"),
     (deciding, "locate", "d find"),
-    (deciding, "open_mail", "d unseal"),
-    (deciding, "read_mail", "d read"),
-    (deciding, "look_up", "d look up"),
+    (hearing, "open_mail", "d unseal"),
+    (hearing, "read_mail", "d read"),
+    (hearing, "look_up", "d look up"),
     (deciding, "gather", "d facts"),
     (deciding, "needs_judgement", "d decide"),
     (deciding, "judge_mail", "d judge"),

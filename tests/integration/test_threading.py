@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -27,10 +28,12 @@ from store.engine import reading
 from store.facts import participants, tickets
 from store.intake import Batch, RawMail, claim_deliveries
 from store.memory import Store
-from store.messages import ReadMail, claim_conversations, contacts, release_claims, save_read
+from store.messages import ReadMail, Waiting, claim_conversations, contacts, release_claims, save_read
 from store.numbers import NumberStock
-from tasks.deciding import Desk, Opened, decide_waiting
-from tasks.deciding import look_up as look_up_names
+from store.outcomes import Work, carry_all
+from tasks.deciding import decide_claimed, decide_waiting
+from tasks.hearing import Desk, Opened
+from tasks.hearing import look_up as look_up_names
 from tasks.judging import Bench
 from tests.nameserver import serve_names
 from tests.signing import KEY_NAME, publish, sign
@@ -75,15 +78,25 @@ class Office:
 
     def receive(self, raw: bytes) -> str:
         """The verdict on one more mail."""
-        keep_mails(self.store, self.mailbox, Batch((RawMail(next(self.uids), NOW, raw),), (), (), 0), now=NOW)
-        places = claim_deliveries(self.store, "reader", NOW, LEASE, 1)
-        mail = read_mail(raw)
-        assert isinstance(mail, Mail)
-        save_read(self.store, "reader", [ReadMail(places[0], mail)])
-        (waiting,) = claim_conversations(self.store, "worker", NOW, LEASE, 9)
+        (waiting,) = self.take_in(raw)
         verdict = decide_waiting(self.desk, waiting, NOW)
         release_claims(self.store, "worker")
         return verdict
+
+    def receive_all(self, *raws: bytes) -> Counter[str]:
+        """How often which verdict on mails that come together."""
+        verdicts = decide_claimed(self.desk, "worker", self.take_in(*raws), NOW)
+        release_claims(self.store, "worker")
+        return verdicts
+
+    def take_in(self, *raws: bytes) -> tuple[Waiting, ...]:
+        """The mails kept, read and claimed."""
+        kept = tuple(RawMail(next(self.uids), NOW, raw) for raw in raws)
+        keep_mails(self.store, self.mailbox, Batch(kept, (), (), 0), now=NOW)
+        places = claim_deliveries(self.store, "reader", NOW, LEASE, len(raws))
+        mails = [mail for raw in raws if isinstance(mail := read_mail(raw), Mail)]
+        save_read(self.store, "reader", [ReadMail(*one) for one in zip(places, mails, strict=True)])
+        return claim_conversations(self.store, "worker", NOW, LEASE, len(raws))
 
     @property
     def tickets(self) -> list[tuple[str, str, str | None, int | None]]:
@@ -278,7 +291,7 @@ def test_a_switch_keeps_the_desk_from_asking_anybody(office: Office, number: str
 def passing(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What a mail passes on is told here, whatever the reader makes of it."""
     told: dict[str, Any] = {"forwarded": Forward(Address("Paul Petit", WRITER), "Facture", "", "Elle est fausse.")}
-    monkeypatch.setattr("tasks.deciding.read_mail", lambda raw: replace(read(raw), **told))
+    monkeypatch.setattr("tasks.hearing.read_mail", lambda raw: replace(read(raw), **told))
     return told
 
 
@@ -363,3 +376,47 @@ def test_what_is_passed_on_within_a_ticket_stays_there(office: Office, number: s
     assert passing
     assert office.receive(write(AGENT, f"TR: [#{number}] Panne", to=find_address(office))) == "appended"
     assert [one[0] for one in office.tickets] == [number]
+
+
+# --- several mails at once -----------------------------------------------------------------------------------
+
+
+def test_mails_that_come_together_are_committed_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr("tasks.deciding.carry_all", count_works(sizes))
+    senders = [f"{name}@school.example" for name in ("ada", "bea", "cleo")]
+    assert office.receive_all(*(write(one) for one in senders)).total() == 3
+    assert sizes == [3]
+    assert sorted(str(one[2]) for one in office.tickets) == senders
+
+
+def test_of_one_sender_the_second_mail_knows_of_the_first(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr("tasks.deciding.carry_all", count_works(sizes))
+    office.receive_all(write(), write(), write(EVE))
+    assert sizes == [2, 1]
+
+
+def test_a_mail_that_cannot_be_committed_does_not_hold_up_the_others(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.deciding.carry_all", refuse_second)
+    monkeypatch.setattr("tasks.deciding.keep_cause", lambda *_: "incident")  # it needs Prefect, to find the database
+    verdicts = office.receive_all(*(write(f"{name}@school.example") for name in ("ada", "bea", "cleo")))
+    assert (verdicts["postponed"], verdicts.total()) == (1, 3)
+    assert look_up(office.store, "message", "id", state="waiting") == [2]
+    assert len(office.tickets) == 2
+
+
+def count_works(sizes: list[int]) -> Callable[..., None]:
+    def carry(store: Store, works: Sequence[Work], until: datetime) -> None:
+        sizes.append(len(works))
+        carry_all(store, works, until)
+
+    return carry
+
+
+def refuse_second(store: Store, works: Sequence[Work], until: datetime) -> None:
+    if any(one.of == 2 for one in works):
+        raise RuntimeError
+    carry_all(store, works, until)
