@@ -30,7 +30,7 @@ from store.messages import (
 from store.outcomes import Outcome, Work, carry_all
 from tasks.alarm import report_quarantine
 from tasks.guard import guarded, keep_cause
-from tasks.hearing import Desk, Heard, gather, hear_mail, locate, open_desk
+from tasks.hearing import Desk, Heard, gather, hear_mail, locate, names_ticket, open_desk
 from tasks.judging import judge_mail, open_bench, report_judges
 from tasks.writing import write_letter
 
@@ -130,12 +130,14 @@ def _decide_batch(desk: Desk, batch: Sequence[Waiting], hold: Hold, at: datetime
     for one in batch:
         hold.renew()
         try:
-            drawn.append(draw_up(desk, hear_mail(desk, one, places.get(one.id)), at))
+            heard = hear_mail(desk, one, places.get(one.id))
+            # A slow judge does not hold back what is decided; who names a ticket may name one of this batch.
+            if time.monotonic() - begun > HELD_SECONDS or names_ticket(desk, heard.opened.mail):
+                words += _commit_batch(desk, drawn, at)
+                drawn, begun = [], time.monotonic()
+            drawn.append(draw_up(desk, heard, at))
         except Exception as trouble:  # noqa: BLE001 - promise 3
             words.append(_set_aside(desk, one, trouble))
-        if time.monotonic() - begun > HELD_SECONDS:  # a slow judge: what is decided is not held back
-            words += _commit_batch(desk, drawn, at)
-            drawn, begun = [], time.monotonic()
     return words + _commit_batch(desk, drawn, at)
 
 

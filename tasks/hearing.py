@@ -166,6 +166,11 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, answers: Answers, now: date
     )
 
 
+def names_ticket(desk: Desk, mail: Mail) -> bool:
+    """Whether it names a ticket by its number, proven or not."""
+    return bool(find_number(mail.subject) or _read_token(desk, mail))
+
+
 def _read_token(desk: Desk, mail: Mail) -> str:
     """The number in a valid token: of a letter that the references name, else of the address that it was sent to."""
     by_reference = (read_message_id(reference, desk.tokens) for reference in reversed(mail.references))

@@ -397,6 +397,11 @@ def test_of_one_sender_the_second_mail_knows_of_the_first(office: Office, monkey
     assert sizes == [2, 1]
 
 
+def test_a_mail_knows_of_a_ticket_that_came_with_it(office: Office) -> None:
+    office.receive_all(write(EVE), write(ADA, "Re: [#2026-000001] Panne"))
+    assert [one[3] for one in sorted(office.tickets)] == [None, 1]
+
+
 def test_a_mail_that_cannot_be_committed_does_not_hold_up_the_others(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
