@@ -12,7 +12,7 @@ from desk.escalation import tell_deadlines
 from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
 from desk.mail import Kind, Mail
 from desk.passing import hear_writer, is_passed_on
-from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
+from desk.plan import Bounced, OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
 from desk.policy import Category, Policy
 from desk.routing import find_route
 from desk.signals import argues_with_model, confirms_solved, wants_human
@@ -155,7 +155,14 @@ def _ignore(reason: str) -> Callable[[Case], Plan]:
 
 def _ignore_kind(case: Case) -> Plan:
     reason = case.mail.kind.value.replace("_", "-")
-    return Plan(Verdict.IGNORED, reason, "", bounced_letter=case.facts.bounced_letter)
+    return Plan(Verdict.IGNORED, reason, "", bounced=_tell_bounce(case))
+
+
+def _tell_bounce(case: Case) -> Bounced | None:
+    bounce, letter_id = case.mail.bounce, case.facts.bounced_letter
+    if bounce is None or letter_id is None:
+        return None
+    return Bounced(letter_id, bounce.recipients, bounce.permanent, bounce.status or bounce.reason)
 
 
 def _ignore_category(case: Case) -> Plan:

@@ -70,6 +70,16 @@ class PlannedLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounced:
+    """What a bounce tells of a letter of ours; without `recipients` it is about all of them."""
+
+    letter_id: int
+    recipients: tuple[str, ...]
+    permanent: bool  # else it is only late: nothing is lost yet
+    code: str  # RFC 3463 status, or the reason in a word
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What to do and why: `rule` names the row of the table that decided, `reason` is its one word."""
 
@@ -78,6 +88,6 @@ class Plan:
     rule: str
     ticket: OpenTicket | TouchTicket | None = None
     letters: tuple[PlannedLetter, ...] = ()
-    bounced_letter: int | None = None
+    bounced: Bounced | None = None
     folder: str = ""  # where the mail is filed; empty: where it lies
     mark: str = ""

@@ -12,7 +12,7 @@ from desk.classification import Classification, Source, Trouble, Usage
 from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
-from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.plan import Bounced, OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from store.after import queue_filings
 from store.engine import changed, insert_many, insert_new, insert_once, insert_rows, writing
 from store.facts import letters, participants, recipients, tickets
@@ -87,9 +87,9 @@ def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> Non
         placed = _apply_tickets(connection, works)
         _queue_letters(connection, works, decided, placed)
         queue_filings(connection, {one.of: one.outcome.plan.folder for one in works})
-        for letter_id in (one.outcome.plan.bounced_letter for one in works):
-            if letter_id is not None:
-                _mark_bounced(connection, letter_id)
+        for one in works:
+            if one.outcome.plan.bounced:
+                _mark_bounced(connection, one.outcome.plan.bounced, one)
 
 
 def _hold_claims(connection: sa.Connection, works: Sequence[Work], claim_until: datetime) -> None:
@@ -360,9 +360,23 @@ def keep_letter(
     return letter_id
 
 
-def _mark_bounced(connection: sa.Connection, letter_id: int) -> None:
-    these = sa.update(recipients).where(recipients.c.letter_id == letter_id)
-    connection.execute(these.values(state="bounced"))
+def _mark_bounced(connection: sa.Connection, bounced: Bounced, work: Work) -> None:
+    """The recipients that are named, else all: one may have had the letter passed on to where it then failed."""
+    of_letter = sa.update(recipients).where(recipients.c.letter_id == bounced.letter_id)
+    told = of_letter.values(code=bounced.code, **({"state": "bounced"} if bounced.permanent else {}))
+    if not changed(connection.execute(told.where(recipients.c.address.in_(bounced.recipients)))):
+        connection.execute(told)
+    if bounced.permanent:
+        _tell_ticket(connection, bounced, work)
+
+
+def _tell_ticket(connection: sa.Connection, bounced: Bounced, work: Work) -> None:
+    """Its history says that the requester did not get the letter."""
+    joined = sa.select(tickets.c.id, tickets.c.status).join(letters, letters.c.ticket_id == tickets.c.id)
+    row = connection.execute(joined.where(letters.c.id == bounced.letter_id)).first()
+    if row:
+        event = {"ticket_id": row.id, "at": work.now, "word": "bounced", "status": row.status, "message_id": work.of}
+        connection.execute(_KEEP_EVENTS, event)
 
 
 # --- statements, made once: see store.engine ------------------------------------------------------------------

@@ -14,9 +14,9 @@ from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
 from desk.decide import RULES, decide, needs_judgement, weigh_signals
 from desk.facts import Arrival, Facts, Organisation, Status, TicketFacts, Trust
-from desk.mail import Address, Forward, Kind, Mail
+from desk.mail import Address, Bounce, Forward, Kind, Mail
 from desk.passing import find_writer, hear_writer
-from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.plan import Bounced, OpenTicket, Plan, Purpose, TouchTicket, Verdict
 from desk.policy import load_policy
 
 POLICY = load_policy((Path(__file__).parents[2] / "policy.yaml").read_text(encoding="utf-8"))
@@ -400,3 +400,11 @@ def test_a_request_is_somebody_s_who_is_not_one_of_us_and_reads_mail(address: st
 
 def test_a_mail_that_passes_nothing_on_has_no_other_writer() -> None:
     assert find_writer(MAIL, frozenset()) is None
+
+
+def test_a_bounce_of_a_letter_of_ours_says_of_which_and_why() -> None:
+    bounce = Bounce(("ada@school.example",), True, "", "<1@atelier.example>", "mailbox-full")
+    plan = decide(
+        replace(MAIL, kind=Kind.BOUNCE, bounce=bounce), replace(FACTS, bounced_letter=7), None, POLICY, CLOCK, NOW
+    )
+    assert plan.bounced == Bounced(7, ("ada@school.example",), True, "mailbox-full")
