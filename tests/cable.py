@@ -20,6 +20,7 @@ class Cable:
         self.behind = behind
         self.dead = False
         self.sessions = 0
+        self.idles = 0  # IDLE commands that went through
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
@@ -69,5 +70,6 @@ class Cable:
                 while some := source.recv(65_536):
                     if not self.dead:
                         target.sendall(some)
+                        self.idles += some.count(b" IDLE\r\n")
             with suppress(OSError):
                 target.shutdown(socket.SHUT_RDWR)
