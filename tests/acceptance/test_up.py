@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +61,7 @@ class Up:
     def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """The API's answer to a POST, signed in."""
         url = f"http://127.0.0.1:{self.port}/api/{path}"
-        return httpx.post(url, json=EVERY if body is None else body, auth=self.auth).raise_for_status().json()
+        return insist(lambda: httpx.post(url, json=EVERY if body is None else body, auth=self.auth)).json()
 
     def family(self) -> set[int]:
         """Ids of every process that it started, and of those that they started."""
@@ -216,7 +216,7 @@ def order_sync(up: Up) -> str:
 
 def read_state(up: Up, run: str) -> str:
     url = f"http://127.0.0.1:{up.port}/api/flow_runs/{run}"
-    return str(httpx.get(url, auth=up.auth).raise_for_status().json()["state_type"])
+    return str(insist(lambda: httpx.get(url, auth=up.auth)).json()["state_type"])
 
 
 def list_triggered(up: Up) -> list[str]:
@@ -239,3 +239,15 @@ def test_ctrl_c_leaves_nothing_running_and_the_next_start_finds_its_home(place: 
     assert (place.folder / ".env").read_bytes() == secrets
     assert set(find_deployments(second)) == ALL
     assert second.stop(signal.SIGTERM) == 0
+
+
+def insist(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """Prefect's server says 503 while its SQLite is busy; its own client asks again, too."""
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        answers.append(ask())
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    wait_until(is_answered, 15, "an answer", ASK_SECONDS)
+    return answers[-1].raise_for_status()
