@@ -67,11 +67,7 @@ def pass_over(chosen: sa.Select[tuple[int]]) -> sa.Select[tuple[int]]:
 
 def insert_new(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert rows, passing over those whose unique key is there already; how many were new."""
-    if not rows:
-        return 0
-    first_key = next(iter(into.primary_key.columns))
-    statement = _insert_new(connection.dialect.name, into, first_key)
-    return len(connection.execute(statement, rows[0] if len(rows) == 1 else list(rows)).all())
+    return len(insert_found(connection, into, rows))
 
 
 def insert_many(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -87,12 +83,12 @@ def insert_once(connection: sa.Connection, into: sa.Table, row: Mapping[str, Any
     return found
 
 
-def insert_found(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Insert rows, passing over those whose unique key is there already; the ids of those that were new."""
+def insert_found(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Insert rows, passing over those whose unique key is there already; the first key of those that were new."""
     if not rows:
         return []
-    statement = _insert_new(connection.dialect.name, into, into.c.id)
-    return list(connection.execute(statement, list(rows)).scalars())
+    statement = _insert_new(connection.dialect.name, into, next(iter(into.primary_key.columns)))
+    return list(connection.execute(statement, rows[0] if len(rows) == 1 else list(rows)).scalars())
 
 
 def insert_rows(connection: sa.Connection, into: sa.Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:

@@ -68,11 +68,6 @@ class Work:
         return self.waiting.id
 
 
-def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, claim_until: datetime) -> None:
-    """Commit one outcome. Raises ClaimLost or StaleDecision with nothing committed."""
-    carry_all(store, [Work(waiting, outcome, now)], claim_until)
-
-
 def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> None:
     """Commit the outcomes of several mails, each of another conversation, all under one claim: a commit costs more than
     what is in it. Raises ClaimLost or StaleDecision when one of them can't be had, with nothing committed.

@@ -160,19 +160,14 @@ def _share_readers(drawn: Sequence[Drawn]) -> bool:
 def _decide_safely(desk: Desk, drawn: Drawn, at: datetime | None) -> str:
     """The verdict's word, or what became of the mail instead."""
     try:
-        return decide_heard(desk, drawn.heard, at)
+        return _decide_again(desk, drawn.heard, at)
     except ClaimLost:
         return "lost"
     except Exception as trouble:  # noqa: BLE001 - promise 3
         return _set_aside(desk, drawn.heard.waiting, trouble)
 
 
-def decide_waiting(desk: Desk, waiting: Waiting, at: datetime | None) -> str:
-    """Decide one mail and commit it alone; its verdict's word."""
-    return decide_heard(desk, hear_mail(desk, waiting, locate(desk.store, [waiting]).get(waiting.id)), at)
-
-
-def decide_heard(desk: Desk, heard: Heard, at: datetime | None) -> str:
+def _decide_again(desk: Desk, heard: Heard, at: datetime | None) -> str:
     """Decide; when facts changed meanwhile, look again (the judgement stands, it does not depend on them)."""
     for left in reversed(range(TRIES)):
         drawn = draw_up(desk, heard, at)

@@ -9,15 +9,10 @@ from desk.facts import Facts, Trust
 from desk.mail import Address, Mail
 from desk.passing import is_passed_on
 from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket
-from desk.tokens import (
-    make_message_id,
-    make_plus_address,
-)
+from desk.tokens import make_message_id, make_plus_address
 from letters.compose import compose_letter
 from letters.render import render_letter
-from store.messages import (
-    Waiting,
-)
+from store.messages import Waiting
 from store.outcomes import ReadyLetter
 from tasks.hearing import Desk
 

@@ -24,7 +24,7 @@ from store.keys import KeyRing
 from store.mailboxes import Account, Cursor, Shown, lease_mailbox, open_cursor, register_mailbox
 from store.memory import Store
 from store.messages import ReadMail, SavedCount, Waiting, claim_conversations, find_places, release_claims, save_read
-from store.outcomes import Outcome, ReadyLetter, carry_out
+from store.outcomes import Outcome, ReadyLetter, Work, carry_all
 
 Result = TypeVar("Result")
 
@@ -222,3 +222,8 @@ def run_together(*works: Callable[[], Result]) -> list[Result]:
 
 def find_one_place(store: Store, message_id: int) -> int | None:
     return find_places(store, [message_id]).get(message_id)
+
+
+def carry_out(store: Store, waiting: Waiting, outcome: Outcome, now: datetime, claim_until: datetime) -> None:
+    """Commit one outcome alone."""
+    carry_all(store, [Work(waiting, outcome, now)], claim_until)

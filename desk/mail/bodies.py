@@ -10,8 +10,6 @@ from desk.mail.charsets import clean_text, decode_bytes
 from desk.mail.pages import Body, render_html
 from desk.mail.parts import Leaf
 
-__all__ = ["TEXT_CHARS", "Body", "read_body", "render_html"]
-
 TEXT_CHARS = 200_000  # of a body; what is longer is shortened
 _KEPT_CHARS = TEXT_CHARS + 1  # one more, to see that something is left out
 

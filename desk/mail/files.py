@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from desk.mail.attachments import describe_file, tell_apart
-from desk.mail.bodies import render_html
-from desk.mail.filetypes import sniff_type
+from desk.mail.pages import render_html
 from desk.mail.parts import Leaf, read_name
 from desk.mail.tnef import Tnef, open_tnef
 from desk.mail.values import Attachment
@@ -65,8 +64,7 @@ def _list_files(leaf: Leaf, opened: Tnef | None, shown: frozenset[str]) -> Itera
         yield _File(read_name(leaf.part), leaf.content_type, leaf.part.read_content(), _is_inline(leaf, shown))
         return
     for one in opened.attachments:
-        content_type = one.content_type or sniff_type(one.content).media_type or "application/octet-stream"
-        yield _File(one.name, content_type, one.content, one.inline)
+        yield _File(one.name, one.content_type, one.content, one.inline)
 
 
 def _read_text(opened: Tnef) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from desk.errors import MailTrouble
-from desk.mail.bodies import Body, read_body
+from desk.mail.bodies import read_body
 from desk.mail.bounces import read_report
 from desk.mail.charsets import clean_line
 from desk.mail.files import read_files
@@ -24,6 +24,7 @@ from desk.mail.headers import (
     read_references,
 )
 from desk.mail.kinds import Signs, tell_kind
+from desk.mail.pages import Body
 from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts
 from desk.mail.phrases import FORWARD_SUBJECT
 from desk.mail.quotes import Written, split_text
@@ -86,7 +87,7 @@ def compose_mail(raw: bytes) -> Mail:
     headers, leaves, parts = whole.headers, _open_leaves(whole), tuple(list_parts(whole))
     senders = read_addresses(headers.every("from"))
     sender = senders[0] if senders else _NOBODY
-    subject = decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
+    subject = _read_subject(headers)
     files = read_files(leaves)
     body = read_body(leaves)
     if not body.text:
@@ -125,11 +126,10 @@ def identify_headers(raw: bytes) -> Identity:
     """Identity of a mail from its header part alone, at most a megabyte; empty values for what is missing."""
     start = trim_start(raw)
     headers = read_headers(split_head(start, 0, len(start))[0])
-    senders = read_addresses(headers.every("from"))
     return Identity(
         message_id=read_message_id(headers),
         references=read_references(headers),
-        sender=senders[0] if senders else _NOBODY,
+        sender=_read_sender(headers),
         date=read_date(headers),
     )
 
@@ -192,10 +192,16 @@ def _read_forward(subject: str, text: str, headers: Headers, whole: Part, leaves
 
 
 def _read_attached(mail: Part) -> Forward:
-    senders = read_addresses(mail.headers.every("from"))
-    subject = decode_words(mail.headers.first("subject"))[:_SUBJECT_CHARS]
-    date = clean_line(mail.headers.first("date"))
-    return Forward(senders[0] if senders else _NOBODY, subject, date, read_body(list_leaves(mail)).text)
+    headers, text = mail.headers, read_body(list_leaves(mail)).text
+    return Forward(_read_sender(headers), _read_subject(headers), clean_line(headers.first("date")), text)
+
+
+def _read_sender(headers: Headers) -> Address:
+    return next(iter(read_addresses(headers.every("from"))), _NOBODY)
+
+
+def _read_subject(headers: Headers) -> str:
+    return decode_words(headers.first("subject"))[:_SUBJECT_CHARS]
 
 
 def _open_leaves(whole: Part) -> tuple[Leaf, ...]:

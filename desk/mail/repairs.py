@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 _HEAD_BYTES = 1_000_000
-_BLANK = re.compile(
-    rb"\r{0,3}\n\r{0,3}\n"
-)  # some gateways double the CR; bounded, as a row of them takes quadratic time
+# Some gateways double the CR; bounded, for a row of them would take quadratic time.
+_BLANK = re.compile(rb"\r{0,3}\n\r{0,3}\n")
 _STRAY = re.compile(rb"(?m)^(?![!-9;-~]{1,200}[ \t]{0,8}:|[ \t]|From )(?=[^\r\n])")
 _KNOWN_FIELD = re.compile(rb"(?im)^(?:from|to|date|subject|message-id|received|content-type|mime-version)[ \t]{0,8}:")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")  # 1.2.840.113549.1.7.2, RFC 5652 §5.1
 _DATA = bytes.fromhex("2a864886f70d010701")  # 1.2.840.113549.1.7.1, RFC 5652 §4
-_SEQUENCE, _OBJECT_ID, _CONTEXT, _OCTETS = 0x30, 0x06, 0xA0, 0x04
+_SEQUENCE, _OCTETS = 0x30, 0x04
 _CONSTRUCTED = 0x20
 _ENDLESS = 0x80
 _MAX_DEPTH = 20

@@ -20,13 +20,12 @@ from store.filing import claim_filings, list_open_mailboxes
 from store.intake import claim_deliveries, open_mail, read_places
 from store.memory import Store
 from store.messages import ReadMail, save_read
-from store.outcomes import carry_out
 from store.retention import find_orphans
 from tasks.filing import FileCount, file_one
 from tests.acceptance.dying import BATCH_MAILS, WORD, Order, Point, file, register, send_worker, visit
 from tests.dovecot import Dovecot, run_dovecot
 from tests.integration.conftest import engine, postgres, postgres_template, sqlite_template, store, url
-from tests.stores import IGNORED, LEASE, claim_all, count_rows, cut_at, look_up, make_outcome, tables
+from tests.stores import IGNORED, LEASE, carry_out, claim_all, count_rows, cut_at, look_up, make_outcome, tables
 
 __all__ = ["engine", "postgres", "postgres_template", "sqlite_template", "store", "url"]  # fixtures
 

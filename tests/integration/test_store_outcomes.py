@@ -19,7 +19,7 @@ from store.facts import gather_facts
 from store.memory import Store
 from store.messages import Waiting, claim_conversations
 from store.numbers import NumberStock, reserve_numbers
-from store.outcomes import Outcome, ReadyLetter, carry_out, keep_letter
+from store.outcomes import Outcome, ReadyLetter, keep_letter
 from store.views import list_letters, list_mails, list_tickets
 from tests.stores import (
     ANSWERED,
@@ -34,6 +34,7 @@ from tests.stores import (
     add_mailbox,
     bring_in,
     bring_one,
+    carry_out,
     claim_all,
     count_rows,
     look_up,

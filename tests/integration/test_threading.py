@@ -31,7 +31,7 @@ from store.memory import Store
 from store.messages import ReadMail, Waiting, claim_conversations, contacts, release_claims, save_read
 from store.numbers import NumberStock
 from store.outcomes import Work, carry_all
-from tasks.deciding import decide_claimed, decide_waiting
+from tasks.deciding import decide_claimed
 from tasks.hearing import Desk, Opened
 from tasks.hearing import look_up as look_up_names
 from tasks.judging import Bench
@@ -78,9 +78,7 @@ class Office:
 
     def receive(self, raw: bytes) -> str:
         """The verdict on one more mail."""
-        (waiting,) = self.take_in(raw)
-        verdict = decide_waiting(self.desk, waiting, NOW)
-        release_claims(self.store, "worker")
+        (verdict,) = self.receive_all(raw)
         return verdict
 
     def receive_all(self, *raws: bytes) -> Counter[str]:
