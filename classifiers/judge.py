@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from desk.classification import Classification, Classifier, Question, Source, Trouble
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
+from desk.languages import tell_language
 
 PATIENCE = 3
 
@@ -46,17 +47,21 @@ class Breaker:
         return said
 
 
-def judge_question(question: Question, engines: Sequence[Classifier]) -> Judgement:
-    """Ask the engines in order; raises the last one's ModelTrouble when none has a usable answer."""
+def judge_question(question: Question, engines: Sequence[Classifier], otherwise: Classification) -> Judgement:
+    """Ask the engines in order; `otherwise` stands when none has a usable answer."""
     troubles: list[Trouble] = []
-    last: ModelTrouble = ModelUnavailable("no engine is set up")
     for engine in engines:
         try:
             return Judgement(engine.classify(question), tuple(troubles))
         except ModelTrouble as trouble:
             troubles.append(note_trouble(engine, trouble))
-            last = trouble
-    raise last
+    return Judgement(otherwise, tuple(troubles))
+
+
+def leave_to_person(question: Question, category: str) -> Classification:
+    """What stands when no judge could judge: nothing is known but that somebody wrote."""
+    language = tell_language(f"{question.subject}\n{question.text}")
+    return Classification(category, question.priorities[0], language, 0.0, Source.NOBODY)
 
 
 def note_trouble(engine: Classifier, trouble: ModelTrouble) -> Trouble:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from desk.classification import Classification, Complexity, Impact
+from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
 from desk.escalation import tell_deadlines
 from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
@@ -306,6 +306,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("reply", lambda c: c.joined is not None, _touch(Verdict.APPENDED, "reply", _reopen)),
     Rule("argues with the judge", lambda c: c.meaning.steering, _pass_on("steering")),
+    Rule("nobody could judge", lambda c: c.meaning.source is Source.NOBODY, _pass_on("unjudged")),
     Rule("machine's notice", lambda c: c.mail.kind is Kind.MACHINE, _pass_quietly("machine")),
     Rule("urgent", is_urgent, _pass_on("urgent")),
     Rule("nothing to do", has_nothing_to_do, _ignore_category),

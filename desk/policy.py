@@ -41,6 +41,7 @@ Mode = Literal["off", "draft", "auto"]
 Priority = Literal["normal", "important", "urgent"]
 Segment = Literal["pilot", "standard", "academy", "international"]
 Condition = Literal["category", "priority", "segment"]
+FieldKind = Literal["name", "date", "class", "version", "platform", "number", "text"]
 DigestType = Literal[
     "new", "answered", "waiting", "late", "escalated", "categories", "teams", "organisations", "times",
     "bounces", "quarantine", "trend",
@@ -60,6 +61,7 @@ FILLED_LINE = r"^[^\p{Cc}\p{Zl}\p{Zp}]*[^\p{C}\s][^\p{Cc}\p{Zl}\p{Zp}]*$"
 LANGUAGE = r"^[a-z]{2}$"
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 TEAM_NAME = r"^[a-z][a-z0-9_-]*$"
+FIELD_NAME = r"^[a-z][a-z0-9_]{0,39}$"
 CATEGORY_NAME = r"^[a-z][a-z0-9_]*$"
 SPAN = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,5})s)?")
 CLOCK_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:(00)")
@@ -205,6 +207,7 @@ Line = Annotated[StrictStr, Field(pattern=FILLED_LINE, max_length=200)]
 Language = Annotated[StrictStr, Field(pattern=LANGUAGE)]
 Slug = Annotated[StrictStr, Field(pattern=SLUG, max_length=63)]
 TeamName = Annotated[StrictStr, Field(pattern=TEAM_NAME)]
+FieldName = Annotated[StrictStr, Field(pattern=FIELD_NAME)]
 CategoryName = Annotated[StrictStr, Field(pattern=CATEGORY_NAME)]
 PriorityName = Annotated[StrictStr, AfterValidator(check_priority)]  # a str: tickets look theirs up
 Domain = Annotated[StrictStr, AfterValidator(check_domain)]
@@ -261,7 +264,11 @@ class Level(Section):
 
 
 class Category(Section):
-    """One subject of mail, described in the languages of the organisation by the keys fr, en, …"""
+    """One subject of mail, described in the languages of the organisation by the keys fr, en, …
+
+    `folder` is where its mails are filed, and from where an agent's move tells us better; `fields` are what is looked
+    for in its mails, name → kind (desk.fields).
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Line]
@@ -270,11 +277,67 @@ class Category(Section):
     threshold: Share = 0.6
     priority: Priority | None = None
     ticket: StrictBool = True
+    folder: Folder = ""
+    fields: Mapping[FieldName, FieldKind] = Field(default_factory=dict)
 
     def describe(self, language: str) -> str:
         """The description in `language`, else the first one given."""
         told = self.__pydantic_extra__
         return told.get(language) or next(iter(told.values()))
+
+
+class SortingConditions(Section):
+    """What a mail must show, all of it; of each list one entry is enough. `sender` and `attachment` are patterns with
+    * and ? (addresses, file names), `organisation` names or segments of listed organisations, `words` stand in subject
+    or text, `header` is a field's name → pattern of its value.
+    """
+
+    sender: Many[Line] = ()
+    organisation: Many[Line] = ()
+    words: Many[Line] = ()
+    attachment: Many[Line] = ()
+    header: Mapping[Line, Line] = Field(default_factory=dict)
+
+
+class SortingRule(Section):
+    """One row of the table that is read before any model is asked; the first one that holds decides."""
+
+    name: Line
+    when: SortingConditions
+    category: StrictStr
+    priority: Priority | None = None
+
+
+class Price(Section):
+    """Euros for a million tokens."""
+
+    input: Annotated[StrictFloat, Field(ge=0)]
+    output: Annotated[StrictFloat, Field(ge=0)]
+
+
+class Shadow(Section):
+    """A second judge without effect, for this `share` of mails: another `model`, other `instructions` (a file), another
+    `policy` (a file).
+    """
+
+    classifier: Literal["mistral", "local"] = "mistral"
+    share: Share = 0.0
+    model: StrictStr = ""
+    instructions: StrictStr = ""
+    policy: StrictStr = ""
+
+
+class ClassificationSection(Section):
+    """How mail is judged: rules, then Mistral while its budget of the day (euros) lasts, then the local model, then a
+    person, in the category `fallback`. Backfills of more than `batch_over` mails go to the batch API.
+    """
+
+    fallback: StrictStr = ""
+    rules: Many[SortingRule] = ()
+    budget_eur: Annotated[StrictFloat, Field(ge=0)] = 5.0
+    prices: Mapping[Line, Price] = Field(default_factory=dict)
+    batch_over: Count = 500
+    shadow: Shadow = Shadow()
 
 
 class Team(Section):
@@ -347,13 +410,16 @@ class Digest(Section):
 
 
 class Retention(Section):
-    """How long what is kept, from a ticket's closing, or from arrival for mail without a ticket."""
+    """How long what is kept, from a ticket's closing, or from arrival for mail without a ticket; `examples` are texts
+    under pseudonyms that agents' corrections left for the local model to learn from.
+    """
 
     mails: Span
     letters: Span
     drafts: Span
     attachments: Span
     logs: Span
+    examples: Span = timedelta(days=30)
     close_after: Span
     orphan_packs: Span
 
@@ -367,6 +433,7 @@ class Policy(Section):
     priorities: Mapping[PriorityName, PriorityTimes]
     levels: Mapping[LevelNumber, Level]
     categories: Mapping[CategoryName, Category] = Field(min_length=1)
+    classification: ClassificationSection = ClassificationSection()
     teams: Mapping[TeamName, Team] = Field(min_length=1)
     routes: Some[Route]
     organisations: Many[ListedOrganisation] = ()
@@ -384,6 +451,12 @@ class Policy(Section):
     def fingerprint(self) -> str:
         """16 hex digits of the SHA-256 of the YAML text: the policy's version, stored with each verdict."""
         return self._fingerprint
+
+    @property
+    def fallback(self) -> str:
+        """The category of what no judge could judge: the one named, else the last that opens tickets, else the last."""
+        ticketed = [name for name, each in self.categories.items() if each.ticket]
+        return self.classification.fallback or (ticketed or list(self.categories))[-1]
 
     def model_post_init(self, context: Any, /) -> None:
         self._fingerprint = context or ""
@@ -440,6 +513,7 @@ FORMS = {  # patterns said in words
     FILLED_LINE: "one line of text, not empty",
     LANGUAGE: "a language of two letters, such as fr",
     CATEGORY_NAME: "a name of lower-case letters, digits and _",
+    FIELD_NAME: "a name of lower-case letters, digits and _",
     TEAM_NAME: "a name of lower-case letters, digits, _ and -",
     SLUG: "a name of lower-case letters, digits and -",
 }
@@ -517,6 +591,9 @@ def list_names(data: Data) -> Iterator[tuple[Keys, object, object]]:
     """Every name that must be known elsewhere: where it stands, the name, the names known."""
     for number, language in list_items(pick(data, "organisation", "languages")):
         yield ("organisation", "languages", number), language, pick(data, "organisation", "signature")
+    yield ("classification", "fallback"), pick(data, "classification", "fallback"), pick(data, "categories")
+    for number, rule in list_items(pick(data, "classification", "rules")):
+        yield ("classification", "rules", number, "category"), pick(rule, "category"), pick(data, "categories")
     for number, route in list_items(pick(data, "routes")):
         yield ("routes", number, "team"), pick(route, "team"), pick(data, "teams")
         for key, known in (("category", "categories"), ("priority", "priorities")):

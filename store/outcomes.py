@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from desk.classification import Classification, Source, Trouble, Usage
+from desk.classification import Classification, Role, Trouble
 from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
@@ -52,6 +53,7 @@ class Outcome:
     number: str
     subject: str
     policy_version: str
+    shadows: tuple[Classification | Trouble, ...] = ()  # judged for comparison, without effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,19 +153,22 @@ def _tell_trust(facts: Facts) -> str:
 
 def _list_judgements(work: Work) -> list[dict[str, object]]:
     """What every judge said, usable or not, and what it cost."""
-    outcome, best = work.outcome, work.outcome.judged
-    said = [
-        {"trouble": one.code, "category": "", "confidence": 0.0, **_cost(one.source, one.answer, one.usage)}
-        for one in outcome.troubles
-    ]
-    if best:
-        row = {"trouble": "", "category": best.category, "confidence": best.confidence}
-        said.append({**row, **_cost(best.source, best.answer, best.usage)})
-    return [{"message_id": work.of, "at": work.now, **row} for row in said]
+    outcome = work.outcome
+    said = [describe_judgement(one, Role.TROUBLE) for one in outcome.troubles]
+    said += [describe_judgement(one, Role.SHADOW) for one in outcome.shadows]
+    if outcome.judged:
+        said.append(describe_judgement(outcome.judged, Role.VERDICT))
+    return [{"message_id": work.of, "at": work.now, "policy_version": outcome.policy_version, **row} for row in said]
 
 
-def _cost(source: Source, answer: str, usage: Usage) -> dict[str, object]:
-    return {"source": source.value, "answer": answer, **asdict(usage)}
+def describe_judgement(said: Classification | Trouble, role: Role) -> dict[str, object]:
+    """The columns of table judgement but for message, moment and policy."""
+    row = {"role": role.value, "source": said.source.value, "answer": said.answer, **asdict(said.usage)}
+    if isinstance(said, Trouble):
+        return {**_NOT_JUDGED, **row, "trouble": said.code}
+    told = {name: getattr(said, name) for name in _JUDGED}
+    fields = json.dumps(dict(said.fields), ensure_ascii=False) if said.fields else ""
+    return {**told, **row, "trouble": "", "explanation": said.reason, "fields": fields}
 
 
 # --- tickets -------------------------------------------------------------------------------------------------
@@ -373,6 +378,14 @@ def _tell_ticket(connection: sa.Connection, bounced: Bounced, work: Work) -> Non
         event = {"ticket_id": row.id, "at": work.now, "word": "bounced", "status": row.status, "message_id": work.of}
         connection.execute(_KEEP_EVENTS, event)
 
+
+_JUDGED = ("category", "priority", "language", "complexity", "impact", "wants_human", "confirms_solved", "steering",
+           "confidence")  # fmt: skip
+_NOT_JUDGED: dict[str, object] = {
+    **dict.fromkeys(("category", "priority", "language", "complexity", "impact", "explanation", "fields"), ""),
+    **dict.fromkeys(("wants_human", "confirms_solved", "steering"), False),
+    "confidence": 0.0,
+}
 
 # --- statements, made once: see store.engine ------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk.forgetting import Cutoffs
+from store.corrections import corrections
 from store.engine import insert_new, reading, writing
 from store.facts import letters, participants, recipients, tickets
 from store.intake import deliveries, packs
@@ -28,6 +29,8 @@ from store.troubles import incidents
 
 holds = table(LegalHold)
 runs = table(RetentionRun)
+
+_WORDLESS = {"answer": "", "fields": "", "explanation": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,8 @@ def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Seq
     connection.execute(
         sa.update(deliveries).where(deliveries.c.message_id.in_(ids)).values(wrapped_key=None, state="erased")
     )
-    connection.execute(sa.update(judgements).where(judgements.c.message_id.in_(ids)).values(answer=""))
+    connection.execute(sa.update(judgements).where(judgements.c.message_id.in_(ids)).values(**_WORDLESS))
+    connection.execute(sa.update(corrections).where(corrections.c.message_id.in_(ids)).values(text=""))
     _resolve_quarantine(connection, quarantine.c.message_id.in_(ids), now)
     brought = sa.select(deliveries.c.id).where(deliveries.c.message_id.in_(ids))
     _resolve_quarantine(connection, quarantine.c.delivery_id.in_(brought), now)  # it was too large to be read
@@ -212,7 +216,7 @@ def forget_logs(store: Store, cutoffs: Cutoffs, now: datetime) -> tuple[int, int
     with writing(store.engine) as connection:
         held = tuple(connection.execute(_held(now)).scalars())
         old = _old_judgements(cutoffs, held)
-        answers = connection.execute(sa.update(judgements).where(judgements.c.id.in_(old)).values(answer=""))
+        answers = connection.execute(sa.update(judgements).where(judgements.c.id.in_(old)).values(**_WORDLESS))
         gone = connection.execute(sa.delete(incidents).where(_old_incidents(cutoffs)))
         return int(answers.rowcount), int(gone.rowcount)
 

@@ -311,20 +311,105 @@ class Decision(SQLModel, table=True):
 
 
 class Judgement(SQLModel, table=True):
-    """One answer of one judge, or its trouble; `answer` is its own words, erased with the mail."""
+    """One answer of one judge, or its trouble; `answer`, `fields` and `explanation` are words about the mail, erased
+    with it.
+    """
 
     id: int | None = Field(default=None, primary_key=True)
     message_id: int = Field(foreign_key="message.id", index=True)
     at: datetime = instant()
+    role: str = "verdict"  # desk.classification.Role
     source: str
     model: str = ""
+    prompt: str = ""  # version of the instructions and closed sets
+    policy_version: str = ""
     trouble: str = ""
     category: str = ""
+    priority: str = ""
+    language: str = ""
+    complexity: str = ""
+    impact: str = ""
+    wants_human: bool = False
+    confirms_solved: bool = False
+    steering: bool = False
     confidence: float = 0.0
     input_tokens: int = 0
     output_tokens: int = 0
     latency_ms: int = 0
+    cost_eur: float = 0.0
+    explanation: str = ""  # the judge's one line
+    fields: str = ""  # JSON, name → value
     answer: str = ""
+
+
+class Correction(SQLModel, table=True):
+    """What a person did with a verdict: another category, another letter, or the draft as it was."""
+
+    __table_args__ = (sa.UniqueConstraint("message_id", "kind", "became"),)
+    id: int | None = Field(default=None, primary_key=True)
+    message_id: int = Field(foreign_key="message.id", index=True)
+    at: datetime = instant(index=True)
+    kind: str  # moved | command | rewritten | sent
+    was: str  # category of the verdict
+    became: str  # category as the person has it
+    source: str = ""  # of the verdict
+    text: str = ""  # the mail under pseudonyms, what the local model learns from
+
+
+class EngineState(SQLModel, table=True):
+    """A judge's circuit breaker, shared by all workers: see desk.circuit."""
+
+    __tablename__ = "engine_state"
+    name: str = Field(primary_key=True)
+    failures: int = 0
+    rest_seconds: int = 0
+    open_until: datetime | None = maybe()
+
+
+class Spending(SQLModel, table=True):
+    """What a judge cost on a day of the business calendar; counted at once, whatever becomes of the mail."""
+
+    day: str = Field(primary_key=True)  # 2026-11-21
+    engine: str = Field(primary_key=True)
+    calls: int = 0
+    input_tokens: int = wide(default=0)
+    output_tokens: int = wide(default=0)
+    micro_eur: int = wide(default=0)
+
+
+class JudgingBatch(SQLModel, table=True):
+    """Mails given to the batch API together; `job` is its id there."""
+
+    __tablename__ = "judging_batch"
+    id: int | None = Field(default=None, primary_key=True)
+    job: str = Field(default="", index=True)
+    state: str = "open"  # open | asked | done | failed
+    model: str = ""
+    prompt: str = ""
+    policy_version: str = ""
+    created_at: datetime = instant()
+    ended_at: datetime | None = maybe()
+
+
+class JudgingItem(SQLModel, table=True):
+    __tablename__ = "judging_item"
+    message_id: int = Field(primary_key=True, foreign_key="message.id")
+    batch_id: int = Field(foreign_key="judging_batch.id", index=True)
+    state: str = "asked"  # asked | answered | failed
+
+
+class TrainedModel(SQLModel, table=True):
+    """A version of the local model with its figures; the newest in use is what every worker loads."""
+
+    __tablename__ = "trained_model"
+    id: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)  # hash of what it was learnt from
+    at: datetime = instant()
+    state: str = "kept"  # kept | in_use | retired
+    examples: int = 0
+    corrections: int = 0
+    figures: str = "{}"  # JSON, numbers and labels only
+    artefact: bytes | None = None
 
 
 class Letter(SQLModel, table=True):

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from blocks import MistralApi
 from blocks.base import load_block
-from classifiers.judge import Breaker, Judgement, judge_question
+from classifiers.judge import Breaker, Judgement, judge_question, leave_to_person
 from classifiers.local import load_classifier
 from classifiers.mistral import MistralClassifier
 from desk.classification import Classifier, Question
@@ -47,8 +47,9 @@ def open_bench() -> Iterator[Bench]:
 
 
 def judge_mail(bench: Bench, mail: Mail, policy: Policy) -> Judgement:
-    """Ask the judges in turn. Raises ModelTrouble when none has a usable answer."""
-    judged = judge_question(make_question(mail, policy), bench.engines)
+    """Ask the judges in turn; when none has a usable answer, a person judges."""
+    question = make_question(mail, policy)
+    judged = judge_question(question, bench.engines, leave_to_person(question, policy.fallback))
     bench.troubles.update(trouble.code for trouble in judged.troubles)
     return Judgement(weigh_signals(mail, judged.classification), judged.troubles)
 

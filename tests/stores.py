@@ -141,7 +141,14 @@ OPENING = OpenTicket(
     resolve_by=NOW + timedelta(days=3),
 )
 JUDGED = Classification(
-    "installation", "normal", "fr", 0.9, Source.MISTRAL, answer=f"asked by {NAME}", usage=Usage("small", 90, 12, 300)
+    "installation",
+    "normal",
+    "fr",
+    0.9,
+    Source.MISTRAL,
+    fields=(("name", NAME),),
+    answer=f"asked by {NAME}",
+    usage=Usage("small", "v1", 90, 12, 300),
 )
 IGNORED = Plan(Verdict.IGNORED, "newsletter", "list")
 HANDED_OVER = Plan(Verdict.HANDED_OVER, "unsure", "low-confidence", OPENING)

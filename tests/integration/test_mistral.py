@@ -13,7 +13,7 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 
-from classifiers.judge import judge_question
+from classifiers.judge import judge_question, leave_to_person
 from classifiers.mistral import MistralClassifier
 from desk.classification import Classification, Classifier, Complexity, Impact, Question, Source, Trouble, Usage
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
@@ -27,6 +27,7 @@ QUESTION = Question(
     categories=(("billing", "Invoices and payments"), ("technical", "Crashes and errors")),
     priorities=("normal", "urgent"),
 )
+PERSON = leave_to_person(QUESTION, "technical")
 SOUND = {
     "reason": "asks for an invoice",
     "category": "technical",
@@ -276,7 +277,7 @@ class Fallback:
 
 def ask_both(server: FakeMistral, fallback: Classifier | None = None) -> tuple[Source, tuple[Trouble, ...]]:
     engines = (make_classifier(server.url), fallback or Fallback())
-    judgement = judge_question(QUESTION, engines)
+    judgement = judge_question(QUESTION, engines, PERSON)
     return judgement.classification.source, judgement.troubles
 
 
@@ -304,20 +305,16 @@ def test_an_unusable_answer_and_its_price_outlive_the_fallback(server: FakeMistr
     said = say(server, category="refund-everybody")
     _, (trouble,) = ask_both(server)
     assert trouble.answer == said
-    assert replace(trouble.usage, latency_ms=0) == Usage("mistral-small-latest", 321, 45)
+    assert replace(trouble.usage, latency_ms=0) == Usage("mistral-small-latest", input_tokens=321, output_tokens=45)
 
 
-def test_the_last_trouble_is_raised_when_all_fail(server: FakeMistral) -> None:
+def test_a_person_judges_when_all_fail(server: FakeMistral) -> None:
     server.mode = Mode.DOWN
-    last = ModelTrouble("nothing known")
-    with pytest.raises(ModelTrouble) as caught:
-        ask_both(server, Fallback(last))
-    assert caught.value is last
-
-
-def test_no_engine_at_all_is_a_trouble_too() -> None:
-    with pytest.raises(ModelUnavailable, match="no engine"):
-        judge_question(QUESTION, ())
+    engines = (make_classifier(server.url), Fallback(ModelTrouble("nothing known")))
+    judged = judge_question(QUESTION, engines, PERSON)
+    assert judged.classification is PERSON
+    assert [one.code for one in judged.troubles] == ["model-unavailable", "model"]
+    assert judge_question(QUESTION, (), PERSON).classification.source is Source.NOBODY
 
 
 def test_the_fake_follows_rules_about_the_mail(server: FakeMistral) -> None:

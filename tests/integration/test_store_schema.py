@@ -47,16 +47,23 @@ HARMLESS = {
     "alembic_version": ("version_num",),
     "alert": ("key", "code", "remedy"),
     "conversation": ("claimed_by",),
+    "correction": ("kind", "was", "became", "source"),
     "decision": (
         "verdict", "reason", "rule", "policy_version", "trust", "category", "priority", "language", "source",
     ),
     "delivery": ("folder", "arrival", "key_id", "state", "claimed_by", "part"),
     "digest_issue": ("reader", "period", "figures"),
+    "engine_state": ("name",),
     "event": ("word", "status"),
     "filing": ("action", "folder", "state", "claimed_by"),
     "folder": ("name",),
     "incident": ("id", "place", "error_type"),
-    "judgement": ("source", "model", "trouble", "category"),
+    "judgement": (
+        "role", "source", "model", "prompt", "policy_version", "trouble", "category", "priority", "language",
+        "complexity", "impact",
+    ),
+    "judging_batch": ("job", "state", "model", "prompt", "policy_version"),
+    "judging_item": ("state",),
     "legal_hold": ("reason",),  # the officer's own words about the case
     "letter": ("origin", "purpose", "header_id", "sender", "state", "claimed_by", "error_code"),
     "letter_recipient": ("state", "code"),
@@ -69,8 +76,10 @@ HARMLESS = {
     "pack": ("name",),
     "quarantine": ("cause", "incident"),
     "retention_run": ("counts",),
+    "spending": ("day", "engine"),
     "ticket": ("number", "status", "category", "priority", "team", "language", "organisation"),
     "tombstone": ("key_version", "digest"),
+    "trained_model": ("key", "state", "figures", "artefact"),  # learnt from texts under pseudonyms
 }  # fmt: skip
 
 

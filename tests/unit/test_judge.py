@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from classifiers.judge import PATIENCE, Breaker, judge_question
+from classifiers.judge import PATIENCE, Breaker, judge_question, leave_to_person
 from desk.classification import Classification, Question, Source
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
 
 QUESTION = Question("", "Bonjour", (), (("account", "accounts"),), ("normal",))
+PERSON = leave_to_person(QUESTION, "account")
 LOCAL = Classification("account", "normal", "fr", 0.8, Source.LOCAL)
 
 
@@ -32,7 +33,7 @@ class Judge:
 def test_a_judge_that_is_silent_is_left_alone_after_a_few_times() -> None:
     down = Judge(Source.MISTRAL, [ModelUnavailable()] * 10)
     breaker, local = Breaker(down), Judge(Source.LOCAL, [])
-    said = [judge_question(QUESTION, (breaker, local)).classification.source for _ in range(8)]
+    said = [judge_question(QUESTION, (breaker, local), PERSON).classification.source for _ in range(8)]
     assert said == [Source.LOCAL] * 8
     assert down.asked == PATIENCE
 
@@ -59,7 +60,7 @@ def test_an_unusable_answer_is_no_silence() -> None:
 
 def test_every_trouble_before_the_answer_is_kept() -> None:
     mistral = Judge(Source.MISTRAL, [ModelAnswerInvalid("empty", answer="what?")])
-    judged = judge_question(QUESTION, (mistral, Judge(Source.LOCAL, [])))
+    judged = judge_question(QUESTION, (mistral, Judge(Source.LOCAL, [])), PERSON)
     assert [(one.source, one.code, one.answer) for one in judged.troubles] == [
         (Source.MISTRAL, "model-answer", "what?")
     ]
