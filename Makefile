@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check up migrate lock format bench-sync bench-read bench-desk bench-fuzz
+.PHONY: help install demo test coverage check up migrate lock format bench-sync bench-read bench-desk bench-classify bench-fuzz
 
 PYTHON ?= python3
 VENV := .venv
@@ -60,6 +60,9 @@ bench-read: install  ## measure how fast mail is read, beside the standard libra
 
 bench-desk: install  ## measure the way from kept mail to ticket beside django-helpdesk
 	@$(BIN)/python -m bench.desk $(ARGS)
+
+bench-classify: install  ## measure how fast and how well the local model judges, beside scikit-learn
+	@$(BIN)/python -m bench.classify $(ARGS)
 
 bench-fuzz: install  ## look for mails that the reader can't bear, guided by coverage, for a minute
 	@$(BIN)/python -m bench.fuzz $(ARGS)

@@ -21,8 +21,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-TOKEN = re.compile(r"\b\w\w+\b")  # scikit-learn's own
-EPSILON = 1e-12  # what scikit-learn adds before it takes a logarithm
+TOKEN = re.compile(r"\w+")  # single letters too: in some scripts one is a word
 WORDS_KEPT = 20_000  # already cut to pieces: the next mail has most of them again
 LONGEST_KEPT = 30  # characters of such a word
 
@@ -34,10 +33,10 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One question to the text: its possible answers, and the temperature that makes their chances honest."""
+    """One question to the text: its possible answers, and the power that makes their chances honest."""
 
     labels: Labels
-    beta: float
+    power: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +63,8 @@ class FlatModel:
     def judge(self, text: str) -> Opinion:
         """What `predict_proba` of the pipelines says of this text."""
         rows, weights, terms = self._weigh(text)
-        chances = np.exp(-np.logaddexp(0, weights @ self.slopes.take(rows, axis=0) + self.shifts))
-        return Opinion(tuple(self._share(chances)), terms)
+        logs = -np.logaddexp(0, -(weights @ self.slopes.take(rows, axis=0) + self.shifts))
+        return Opinion(tuple(self._share(logs)), terms)
 
     def _weigh(self, text: str) -> tuple[Rows, Floats, int]:
         """The features in the text, their weights, and how many of them are words and not pieces."""
@@ -81,12 +80,12 @@ class FlatModel:
             block /= np.sqrt(block @ block) or 1
         return rows, weights, terms
 
-    def _share(self, chances: Floats) -> Iterator[dict[str, float]]:
+    def _share(self, logs: Floats) -> Iterator[dict[str, float]]:
         at = 0
         for head in self.heads:
-            own = chances[at : at + len(head.labels)]
+            own = logs[at : at + len(head.labels)]
             at += len(head.labels)
-            heat = (own / (own.sum() or 1) + EPSILON) ** head.beta
+            heat = np.exp(head.power * (own - own.max()))
             yield dict(zip(head.labels, (heat / heat.sum()).tolist(), strict=True))
 
 
@@ -152,21 +151,17 @@ def _sort_terms(vectorizer: Any) -> list[str]:
     return sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
 
 
-def _read_head(calibrated: Any) -> Head:
-    (outer,) = calibrated.calibrated_classifiers_
-    return Head(tuple(map(str, calibrated.classes_)), float(outer.calibrators[0].beta_))
+def _read_head(scaled: Any) -> Head:
+    return Head(tuple(map(str, scaled.classes_)), scaled.curve_[2])
 
 
-def _read_lines(calibrated: Any) -> tuple[Floats, Floats]:
-    """The lines with their sigmoids folded in; of two labels scikit-learn has one line, whose mirror is the other's."""
-    (outer,) = calibrated.calibrated_classifiers_
-    (inner,) = outer.estimator.calibrated_classifiers_
-    slope = np.array([one.a_ for one in inner.calibrators])
-    slopes = inner.estimator.coef_.T * slope
-    shifts = inner.estimator.intercept_ * slope + [one.b_ for one in inner.calibrators]
-    if len(calibrated.classes_) == 2:
-        return np.hstack((-slopes, slopes)), np.concatenate((-shifts, shifts))
-    return slopes, shifts
+def _read_lines(scaled: Any) -> tuple[Floats, Floats]:
+    """The lines with their curve folded in; of two labels scikit-learn has one line, whose mirror is the other's."""
+    slope, shift, _ = scaled.curve_
+    slopes, shifts = scaled.lines_.coef_.T * slope, scaled.lines_.intercept_ * slope
+    if len(scaled.classes_) == 2:
+        slopes, shifts = np.hstack((-slopes, slopes)), np.concatenate((-shifts, shifts))
+    return slopes, shifts + shift
 
 
 def write_model(model: FlatModel, key: str, path: Path) -> None:
@@ -176,7 +171,7 @@ def write_model(model: FlatModel, key: str, path: Path) -> None:
         "terms": list(model.terms),
         "pieces": list(model.pieces),
         "sizes": model.sizes,
-        "heads": [(head.labels, head.beta) for head in model.heads],
+        "heads": [(head.labels, head.power) for head in model.heads],
     }
     text = np.frombuffer(json.dumps(told).encode(), np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -196,6 +191,6 @@ def read_model(key: str, path: Path) -> FlatModel | None:
 
 
 def _restore(told: Any, kept: Any) -> FlatModel:
-    heads = tuple(Head(tuple(labels), beta) for labels, beta in told["heads"])
+    heads = tuple(Head(tuple(labels), power) for labels, power in told["heads"])
     idf, slopes, shifts = (kept[name] for name in ("idf", "slopes", "shifts"))
     return assemble_model(told["terms"], told["pieces"], tuple(told["sizes"]), idf, slopes, shifts, heads)

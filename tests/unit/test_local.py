@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 
+from classifiers import scaled
 from classifiers.flat import FlatModel, flatten_pipelines, read_model, write_model
 from classifiers.local import (
     EXAMPLES,
@@ -26,6 +28,7 @@ from classifiers.local import (
     read_examples,
     train_pipelines,
 )
+from classifiers.scaled import deal_folds, thin_out
 from desk.classification import Question, Source
 from desk.errors import ConfigurationError, ModelTrouble
 from desk.languages import UNDETERMINED
@@ -84,7 +87,7 @@ def home_examples(swap: bool = False) -> list[tuple[str, str, str]]:
 HOME = Question("soup", "please boil the onion soup", (), (("kitchen", ""), ("garden", "")), ("low", "high"))
 
 
-@pytest.mark.parametrize(("column", "bound"), [("category", 0.75), ("priority", 0.7)])
+@pytest.mark.parametrize(("column", "bound"), [("category", 0.87), ("priority", 0.8)])
 def test_mails_never_seen_are_sorted_well_and_honestly(column: str, bound: float) -> None:
     rows = read_examples(EXAMPLES)
     labels = np.array([row[column] for row in rows])
@@ -257,14 +260,79 @@ def test_several_threads_may_share_the_judge(judge: LocalClassifier) -> None:
     assert together == [judge.classify(question) for question in questions]
 
 
-@pytest.mark.parametrize("count", [2, 20])
-def test_five_examples_a_label_are_enough(count: int) -> None:
-    texts = [f"subject{label} matter{label} case{copy}" for label in range(count) for copy in range(5)]
-    labels = [f"label{label:02}" for label in range(count) for _ in range(5)]
+@pytest.mark.parametrize("count", [2, 20, 100])
+@pytest.mark.parametrize("copies", [1, 2, 5])
+def test_five_examples_a_label_are_enough_and_fewer_no_trouble(count: int, copies: int) -> None:
+    texts = [f"subject{label} matter{label} case{copy}" for label in range(count) for copy in range(copies)]
+    labels = [f"label{label:02}" for label in range(count) for _ in range(copies)]
     chances = build_pipeline().fit(texts, labels).predict_proba(["subject1 matter1"])
     assert chances.shape == (1, count)
     assert chances.argmax() == 1
     assert chances.sum() == pytest.approx(1)
+
+
+def test_a_label_of_one_example_is_known_beside_one_of_many() -> None:
+    texts = [f"soup {number} of the day" for number in range(60)] + ["a broken bicycle"]
+    pipeline = build_pipeline().fit(texts, ["kitchen"] * 60 + ["workshop"])
+    assert list(pipeline.predict(["my bicycle is broken", "soup 7 of the day"])) == ["workshop", "kitchen"]
+
+
+def test_empty_and_repeated_texts_teach_what_they_can() -> None:
+    texts = ["", *[HOME.text] * 20, "", *[GARDEN[0]] * 5]
+    pipeline = build_pipeline().fit(texts, ["garden", *["kitchen"] * 20, "kitchen", *["garden"] * 5])
+    assert list(pipeline.predict([HOME.text, GARDEN[0]])) == ["kitchen", "garden"]
+    assert np.isfinite(pipeline.predict_proba(["", "never heard of"])).all()
+
+
+def test_numbers_are_labels_as_well() -> None:
+    pipeline = build_pipeline().fit(KITCHEN + GARDEN, [7] * len(KITCHEN) + [-3] * len(GARDEN))
+    assert pipeline.classes_.tolist() == [-3, 7]
+    assert pipeline.predict(["fry the onion"]).tolist() == [7]
+
+
+def test_a_word_may_be_a_single_character() -> None:
+    pipeline = build_pipeline().fit(["猫 が", "猫 を", "猫 に", "車 に", "車 を", "車 が"], ["cat"] * 3 + ["car"] * 3)
+    assert list(pipeline.predict(["猫 猫", "車 車"])) == ["cat", "car"]
+
+
+def test_labels_that_nothing_tells_apart_are_no_trouble() -> None:
+    texts = [f"{('soup', 'onion', 'tea')[number % 3]} {number % 7}" for number in range(200)]
+    pipeline = build_pipeline().fit(texts, [f"label{number * 7919 % 11}" for number in range(200)])
+    assert pipeline.predict_proba(["soup 3"]).max() < 0.5
+
+
+def test_one_label_teaches_nothing() -> None:
+    with pytest.raises(ValueError, match="class"):
+        build_pipeline().fit(KITCHEN, ["kitchen"] * len(KITCHEN))
+
+
+def test_no_fold_takes_the_last_example_of_a_label_away() -> None:
+    answers = np.array([0] * 50 + [1] * 2 + [2] + [3] * 3)
+    fold_of = deal_folds(answers, 3, 0)
+    assert set(fold_of) == {-1, 0, 1, 2}
+    assert fold_of[answers == 2].tolist() == [-1]
+    assert all(set(answers[fold_of != fold]) == {0, 1, 2, 3} for fold in range(3))
+    assert np.bincount(fold_of[fold_of >= 0]).max() <= 19
+
+
+def test_many_examples_are_scored_in_a_single_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits: list[int] = []
+    fit_lines = scaled.fit_lines
+
+    def count_fit(lines: Any, X: Any, answers: Any) -> Any:  # noqa: N803 - scikit-learn's names
+        fits.append(len(answers))
+        return fit_lines(lines, X, answers)
+
+    monkeypatch.setattr(scaled, "fit_lines", count_fit)
+    for many in (25, 24):
+        monkeypatch.setattr(scaled, "MANY", many)
+        build_pipeline().fit(KITCHEN + GARDEN, ["kitchen"] * 12 + ["garden"] * 12)
+    assert fits == [24, 16, 16, 16, 24, 16]
+
+
+def test_what_is_scored_comes_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scaled, "MOST_SCORED", 4)
+    assert [thin_out(np.arange(size)).tolist() for size in (0, 4, 9)] == [[], [0, 1, 2, 3], [0, 3, 6]]
 
 
 @pytest.mark.usefixtures("home")
