@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
+from desk.corrections import name_folder
 from desk.escalation import tell_deadlines
 from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
+from desk.languages import tell_language
 from desk.mail import Kind, Mail
 from desk.passing import hear_writer, is_passed_on
 from desk.plan import Bounced, OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
@@ -18,7 +21,8 @@ from desk.routing import find_route
 from desk.signals import argues_with_model, confirms_solved, wants_human
 
 SILENT_KINDS = frozenset({Kind.AUTO_REPLY, Kind.BOUNCE, Kind.RECEIPT, Kind.LIST, Kind.CALENDAR})
-URGENT = "urgent"
+NORMAL, URGENT = "normal", "urgent"
+TOLD = frozenset({"reply", "steering"})  # what a team hears of on a ticket that it has already
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def decide(
     case = Case(hear_writer(mail, facts), facts, judged, policy, clock, now)
     rule = next(rule for rule in RULES if rule.holds(case))
     plan = replace(rule.plan(case), rule=rule.name)
-    return replace(plan, folder=policy.filing.get(plan.verdict, ""))
+    return replace(plan, folder=name_folder(plan, facts, policy))
 
 
 def needs_judgement(mail: Mail, facts: Facts) -> bool:
@@ -94,17 +98,41 @@ def needs_judgement(mail: Mail, facts: Facts) -> bool:
 def weigh_signals(mail: Mail, judged: Classification) -> Classification:
     """Add what the text says plainly, whatever the judge made of it.
 
-    A mail that argues with the judge may have bent its answer: it gets no priority out of that.
+    A mail that argues with the judge may have bent its answer: of that only the category is believed.
     """
+    if judged.steering or any(map(argues_with_model, _list_texts(mail))):
+        return _distrust(mail, judged)
     text = f"{mail.subject}\n{mail.reply_text}"
-    steering = judged.steering or argues_with_model(f"{text}\n{mail.text}")
     return replace(
         judged,
-        priority="normal" if steering else judged.priority,
         wants_human=judged.wants_human or wants_human(text),
         confirms_solved=judged.confirms_solved or confirms_solved(mail.reply_text),
-        steering=steering,
     )
+
+
+def _distrust(mail: Mail, judged: Classification) -> Classification:
+    """Whoever bends a judge says that all is solved as well."""
+    return replace(
+        judged,
+        priority=NORMAL,
+        language=tell_language(f"{mail.subject}\n{mail.reply_text}"),
+        wants_human=False,
+        confirms_solved=False,
+        steering=True,
+        complexity=Complexity.NORMAL,
+        impact=Impact.ONE,
+        fields=(),
+    )
+
+
+def _list_texts(mail: Mail) -> tuple[str, ...]:
+    """All that may be shown to a judge, and what its reader does not see beside it."""
+    names = (name for one in mail.attachments for name in (one.name, *one.entries))
+    listed = "\n".join(names)
+    spelled = re.sub(r"[_.+-]+", " ", listed)  # file names have no spaces
+    own = "" if mail.reply_text in mail.text else mail.reply_text
+    texts = (f"{mail.subject}\n{mail.text}", own, mail.hidden_text, listed, spelled)
+    return tuple(text for text in texts if text)
 
 
 # --- conditions ----------------------------------------------------------------------------------------------
@@ -177,7 +205,7 @@ def _touch(verdict: Verdict, reason: str, status: Callable[[TicketFacts], Status
     def plan(case: Case) -> Plan:
         ticket = case.own_ticket
         change = TouchTicket(ticket.id, ticket.version, ticket.number, status(ticket), ticket.team, reason)
-        told = (_hand_over(case, ticket.team, ticket.category, ticket.priority),) if reason == "reply" else ()
+        told = (_hand_over(case, ticket.team, ticket.category, ticket.priority),) if reason in TOLD else ()
         return Plan(verdict, reason, "", ticket=change, letters=told)
 
     return plan
@@ -272,7 +300,8 @@ def _level(judged: Classification) -> int:
 
 
 def _priority(case: Case) -> str:
-    return case.category.priority or case.meaning.priority
+    """A category that a mail talked the judge into brings no priority of its own."""
+    return NORMAL if case.meaning.steering else case.category.priority or case.meaning.priority
 
 
 def _language(case: Case) -> str:
@@ -299,6 +328,11 @@ RULES: tuple[Rule, ...] = (
         _touch(Verdict.APPENDED, "agent", lambda _ticket: Status.SOLUTION_PROPOSED),
     ),
     Rule("too large", lambda c: c.facts.too_large, _tell_size),
+    Rule(
+        "argues on a ticket",
+        lambda c: c.joined is not None and c.meaning.steering,
+        _touch(Verdict.APPENDED, "steering", _reopen),
+    ),
     Rule(
         "confirmed",
         lambda c: c.joined is not None and c.meaning.confirms_solved,

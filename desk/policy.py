@@ -706,6 +706,20 @@ def check_repeats(data: Data) -> Iterator[Fault]:
     yield from (Fault(keys, "is there already; allowed: once") for keys in [*seen_twice(domains), *seen_twice(readers)])
 
 
+def check_sorting(data: Data) -> Iterator[Fault]:
+    """A rule that asks for nothing would hold for every mail, or for none; a field is of one kind everywhere."""
+    wanted = f"allowed: at least one of: {join(SortingConditions.model_fields)}"
+    for number, rule in list_items(pick(data, "classification", "rules")):
+        when = pick(rule, "when")
+        if isinstance(when, dict) and not any(when.values()):
+            yield Fault(("classification", "rules", number, "when"), f"has no condition; {wanted}")
+    kinds: dict[object, object] = {}
+    for name, category in list_items(pick(data, "categories")):
+        for field, kind in list_items(pick(category, "fields")):
+            if kind in get_args(FieldKind) and kinds.setdefault(field, kind) != kind:
+                yield Fault(("categories", name, "fields", field), f"is of another kind above; allowed: {kinds[field]}")
+
+
 def seen_twice(places: Iterable[tuple[Keys, object]]) -> Iterator[Keys]:
     seen: set[str] = set()
     for keys, value in places:
@@ -724,6 +738,7 @@ RULES: tuple[Callable[[Data], Iterator[Fault]], ...] = (
     check_routes,
     check_academies,
     check_repeats,
+    check_sorting,
 )
 
 

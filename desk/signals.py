@@ -5,20 +5,36 @@ A miss costs little: the model and the agent read the mail too. A false alarm se
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
+from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby, islice
 
 _SCAN_CHARS = 20_000
 
 _TYPOGRAPHY = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "\u00a0": " ", "\u202f": " "})
-_INVISIBLE = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad\u180e]")
+_INVISIBLE = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\u00ad\u180e\u034f\u115f\u1160\u3164\uffa0\ufe00-\ufe0f\U000e0000-\U000e0fff]"
+)
 _SPRINKLED = re.compile("[a-z][\u200b-\u200d\u2060\ufeff\u180e]+[a-z]", re.IGNORECASE)
 _TAGS = re.compile("[\U000e0020-\U000e007e]{6,}")  # ASCII nobody sees; the flags of nations take five at most
 _UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff\u180e\U000e0020-\U000e007e]")  # a letter of either
 _MAX_SPRINKLED = 3
+_LEAST_RUN = 24  # letters of code; most words and names of files are shorter
+_MAX_RUNS = 20
+_CODED = re.compile(r"[A-Za-z0-9+/_-]{24,4000}")
+_HEX = re.compile(r"[0-9A-Fa-f]+")
+_URL_SAFE = str.maketrans("-_", "+/")  # RFC 4648 §5
+_LINE_END = re.compile(r"(?: ?\n[ >|]*)+")
+# Letters of other alphabets that look like ours.
+_TWINS = str.maketrans(
+    "аеорсухіјѕһԁցոԛѡмткνοαιρτεκυηɑɡıᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "aeopcyxijshdgnqwmtkvoaiptekunagiabcdefghijklmnoprstuvwyz",
+)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
@@ -143,58 +159,168 @@ CONTRARY = _compile(
     r"\b(?:but|however|although|except|still|yet|persists|anymore)\b",
 )
 
-_DROP = r"(?:ignore[sz]?|oublie[sz]?|disregard|forget|bypass|override|contourne[sz]?)"
-_ALL = r"(?:toute?s |tous |all |any )?(?:of )?(?:les |tes |vos |ces |the |your |these |my )?"
+# Who tells what somebody does gives no order: folded, "j'ai oublié vos consignes" would be one.
+_TELLING = re.compile(
+    r"(?:\b(?:ai|as|a|avons|avez|ont|avais|avait|avaient|avoir|ayant|est|suis|sont|etre|pas|il|elle|on|ils|elles|qui|je|"
+    r"nous|i|we|they|he|she|who|were|was|been) |\b[jnslm]')$"
+)
+_DROP = (
+    r"(?:ignor(?:e[sz]?|er)|oubli(?:e[sz]?|er)|disregard|forget|bypass|overr(?:ide|ule)|discard|contourne[sz]?|"
+    r"outrepasse[sz]?|passe[sz]? outre(?: a)?|desobei(?:s|ssez) a|fai(?:s|tes) abstraction des?|"
+    r"ne (?:tiens|tenez|tenir) (?:pas |plus )?(?:aucun )?compte des?|ne (?:suis|suivez|respecte[sz]?) (?:pas|plus)|"
+    r"n'obei(?:s|ssez) (?:pas|plus) a|(?:do not|don't|stop) (?:follow|obey)(?:ing)?|pay no attention to)"
+)
+_ALL = r"(?:s )?(?:toute?s |tous |all |any |every )?(?:of )?(?:les |tes |vos |ces |the |your |these |those )?"
 _ORDERS = r"(?:instructions?|consignes?|directives?|prompts?|guidelines|regles|rules)"
-_BEFORE = r"(?:previous|prior|above|earlier|preceding|existing|system|initial|original)"
-_AVANT = r"(?:precedentes?|ci-dessus|anterieures?|initiales?|systeme|du systeme|above|you were given)"
+_BEFORE = r"(?:previous|prior|above|earlier|preceding|existing|system|initial|original|internal|precedentes?)"
+_AVANT = (
+    r"(?:precedentes?|ci[- ]dessus|anterieures?|initiales?|systeme|du systeme|d'origine|internes?|above|you were given|"
+    r"you have been given|that came before|(?:que tu as|que vous avez) recues?)"
+)
+_LIMITS = r"(?:programming|programmation|safeguards|gardes?-fous|safety (?:rules|filters)|training)"
 _READER = r"(?:ai|llm|language model|assistant|ia|modele de langage|intelligence artificielle|chatbot)"
+_MACHINE = (
+    r"(?:ai|llm|gpt|chatgpt|(?:large )?language model|ai (?:assistant|model|agent|system)|classifier|virtual assistant|"
+    r"automated (?:assistant|classifier|system)|ia|modele de langage|intelligence artificielle|classifieur|"
+    r"assistant (?:ia|virtuel|automatique)|(?:systeme|robot|outil|moteur) de (?:tri|classement|classification))"
+)
 _MUST = r"(?:must|should|ignore[sz]?|reply|classify|dois|devez|reponds|repondez|classe[sz]?|mark)"
+_OBEY = r"(?:classify|ignore|disregard|reply|respond|mark|treat|answer|output|obey|comply|label)"
+_SAY = r"(?:reponds?|repondez|repondre|respond|reply|answer|output|return|renvoie|renvoyez)"
+_THIS = r"(?:ce mail|ce message|cet e-?mail|ce courriel|ce ticket|cette demande|this (?:e-?mail|message|mail|ticket))"
+_KEPT_CLOSE = r"(?:confidenti|intern|publi|priv|restric|secret|personn|perso)"
 ARGUES = _tabulate(
     (
         "instruction|consigne|directive|prompt|guidelines|regles|rules",
         rf"\b{_DROP} {_ALL}{_BEFORE} (?:system )?{_ORDERS}\b",
         rf"\b{_DROP} {_ALL}(?:system )?{_ORDERS} {_AVANT}\b",
-        rf"\b{_DROP} (?:toutes (?:tes|vos)|all (?:of )?your) {_ORDERS}\b",
-        rf"\b(?:ignore|oublie|forget|disregard) (?:tes|your) {_ORDERS}\b",
+        rf"\b{_DROP} (?:toutes (?:tes|vos)|all (?:of )?your|any of your) {_ORDERS}\b",
+        rf"\b{_DROP} (?:tes|ton|your) (?:own )?{_ORDERS}\b",
+        rf"\b(?:new|updated|nouvelles?) (?:system )?(?:instructions?|consignes?|directives?) ?:[^.\n]{{0,80}}"
+        rf"\b(?:{_OBEY}|you (?:are|must|will)|classe[sz]?|reponds|repondez|tu (?:es|dois|vas))\b",
+        r"\b(?:voici|here are|these are|you have) (?:tes|vos|your) (?:nouvelles |new )(?:instructions|consignes|"
+        r"directives|rules|regles)",
     ),
     (
-        " tout ce qui precede| everything ",
-        r"\b(?:ignorez?|oubliez?|forget|disregard) (?:tout ce qui precede|everything (?:above|before|you were told))",
+        "tout ce |everything |anything |whatever |all ",
+        rf"\b{_DROP} (?:de )?tout ce (?:qui precede|qu'on (?:t'a|vous a) (?:dit|appris|demande)|"
+        r"que (?:l'on|je) (?:t'a|t'ai|vous a|vous ai) (?:dit|appris|demande)|que tu sais)",
+        rf"\b{_DROP} (?:everything|anything|whatever|all(?: that)?) (?:(?:that )?you (?:were|have been|'ve been) "
+        r"(?:told|given|instructed|taught|asked)|above|before)",
     ),
     (
-        "you are no",
-        rf"\byou are (?:now|no longer) (?:an? |the |my )?(?:\w+ )?(?:{_READER}|bot|dan|system|admin\w*|unrestricted)\b",
+        "program|safeguards|garde|safety |training",
+        rf"\b{_DROP} (?:all )?(?:tes|vos|ta|votre|your) {_LIMITS}\b",
+    ),
+    (
+        "you are no|you will now ",
+        rf"\byou are (?:now|no longer) (?:an? |the |my )?(?:\w+ )?(?:{_READER}|bot|dan|unrestricted)\b",
+        r"\byou are no longer (?:bound|restricted|limited|constrained)\b",
+        r"\byou will now (?:act|behave|pretend|obey|classify|answer as|respond as)\b",
+    ),
+    (
+        "from now on|a partir de maintenant|desormais",
+        r"\bfrom now on,? (?:you (?:are|will|must|should|shall) (?:only )?)?(?:act|behave|obey|classify|respond|"
+        r"reply only|answer only|output|ignore|treat every|mark every)\b",
+        r"\b(?:a partir de maintenant|desormais),? (?:tu (?:es|dois|vas|reponds|classe[rs]?|obeis)|"
+        r"vous (?:obeissez|obeirez|repondez uniquement|repondrez uniquement|classez|classerez))\b",
     ),
     (
         " maintenant | desormais ",
-        rf"\b(?:tu es|vous etes) (?:maintenant|desormais) (?:une? |le |la |mon )?(?:\w+ )?"
-        rf"(?:{_READER}|robot|admin\w*)\b",
+        rf"\b(?:tu es|vous etes) (?:maintenant|desormais) (?:une? |le |la |l'|mon )?(?:\w+ )?(?:{_READER}|robot)\b",
         r"\b(?:tu es|vous etes) (?:maintenant|desormais) sans (?:regle|filtre|limite)s?\b",
     ),
     (
-        "system|assistant",
-        rf"(?:^|\n)\W{{0,4}}(?:system|assistant)(?: ?prompt| message)?\W{{0,4}}:[^\n]{{0,200}}"
-        rf"\b(?:you|tu|vous|{_MUST})\b",
+        "n'es plus |n'etes plus ",
+        r"\b(?:tu n'es|vous n'etes) plus (?:tenue?|soumise?|liee?) (?:a |par )(?:aucune|tes|vos|ces) (?:regle|consigne|"
+        r"instruction|limite|directive|contrainte)",
     ),
-    ("<|inst]", r"<\|(?:im_start|im_end|system|endoftext|assistant|user)\|>|\[/?inst\]|<</?sys>>"),
+    (
+        "pretend |act |behave |comme si |agis |joue le role",
+        r"\b(?:pretend|act|behave) (?:as if |that |as though )?(?:you are|you were|to be|as)? ?(?:an? |the |my )?"
+        r"(?:unrestricted|unfiltered|uncensored|different|other|new) (?:ai|assistant|model|bot|system)\b",
+        r"\bcomme si (?:tu (?:etais|n'avais)|vous n'aviez) (?:une? |le |l'|pas de |aucune? )?(?:\w+ )?"
+        r"(?:ia|assistant|modele|robot|regles?|consignes?|limites?|filtres?|instructions?)\b",
+        r"(?:^|[.!?:;,\n] ?)(?:agis (?:comme|en tant que?)|joue le role) (?:d'|de |si |un |une |l')",
+    ),
+    (
+        "system|assistant|admin|develop| mode|you are |tu es en |passe en |switch to ",
+        r"(?:^|\n)\W{0,4}(?:systeme?|assistant|admin|developer)(?: ?prompt| message| override| instruction)?\W{0,4}:"
+        rf"[^\n]{{0,200}}\b(?:tu (?:es|dois|vas|reponds)|ignore[sz]|classify|classe[sz]? |"
+        rf"you (?:are now|must|should|shall|will) (?:\w+ )?{_OBEY})\b",
+        rf"(?:^|\n)\W{{0,4}}(?:systeme?|assistant)\W{{0,4}}: ?{_OBEY}\b",
+        r"\b(?:system|admin(?:istrator)?|developer) (?:override|instruction|prompt) ?:",
+        r"\b(?:enter|switch to|you are (?:now )?in|tu es en|passe en) (?:(?:developer|god|dan|"
+        r"unrestricted|debug) mode|mode (?:developpeur|dan|debug|sans limites?))\b",
+    ),
+    (
+        "<||inst]|sys>|</mail>|_prompt>|### ",
+        r"<\|(?:im_start|im_end|system|endoftext|assistant|user)\|>|\[/?inst\]|<</?sys>>|</mail>|</?system_prompt>",
+        r"(?:^|\n)\W{0,3}### ?(?:systeme?|(?:new )?instructions?|nouvelles? (?:instruction|consigne)s?)\b ?:",
+    ),
     (
         "prompt| instructions",
-        r"\b(?:reveal|print|output|repeat|affiche|revele|repete)(?:z|-moi)? (?:your|the|ton|votre|le|tes|vos) "
-        r"(?:system prompt|prompt|hidden instructions|system instructions|instructions (?:systeme|cachees|secretes))",
+        r"\b(?:reveal|print|output|repeat|show|display|affiche|revele|repete|donne|montre|recopie|ecris)"
+        r"(?:z|-moi|z-moi| me)? (?:your|ton|votre|tes|vos) (?:system prompt|prompt|hidden instructions|"
+        r"system instructions|initial prompt|instructions (?:systeme|cachees|secretes|initiales))",
+        r"\b(?:reveal|print|output|repeat|show|affiche|revele|repete)(?:z|-moi| me)? (?:the|le) "
+        r"(?:system prompt|prompt systeme)",
+        r"\byour (?:system|hidden|secret) (?:prompt|instructions)\b",
+        r"\b(?:ton|votre) (?:prompt|prompt systeme)\b",
     ),
     (
         "must|should|ignore|reply|classify|dois|devez|repond|classe|mark",
-        rf"\b(?:if you are|si (?:tu es|vous etes)|en tant qu'|as) ?(?:an? |une? )?{_READER}\b[^.\n]{{0,80}}\b{_MUST}\b",
+        rf"\b(?:if you are|if you're|si (?:tu es|vous etes)) ?(?:an? |une? )?{_READER}\b[^.\n]{{0,80}}\b{_MUST}\b",
+        rf"\b(?:en tant qu'|as (?:an? )?)(?:une? )?{_MACHINE}\b,?[^.\n]{{0,20}}"
+        rf"(?:\b(?:you|tu|vous) {_MUST}|\b(?:classify|reponds|repondez|classe[sz]?)\b)",
     ),
     (
-        "classe|classi|label|categori",
-        r"\b(?:classe[sz]?|classify|label|categori[sz]e) (?:ce mail|ce message|cet e-?mail|this e-?mail|this message|"
-        r"this ticket) (?:as|comme|en|dans)\b",
+        "note |message |attention|avis |dear|cher|instructions |consignes |hey|notice ",
+        r"\b(?:note|message|attention|notice|avis|consignes|instructions) "
+        rf"(?:a |au |pour |to |for |destinee?s? (?:a |au ))(?:l'attention d[eu] ?)?"
+        rf"(?:l'|le |la |les |the |any |all |our |your )?{_MACHINE}s?\b"
+        rf"[^.\n]{{0,20}}(?::|\b(?:qui|that|which|reading|processing|handling|sorting|lisant|only)\b)",
+        rf"\b(?:a )?l'attention (?:de l'|du |de la |des ){_MACHINE}\b",
+        rf"\b(?:attention|dear|hey|cher|chere)[ ,:]{{1,3}}(?:l'|the )?{_MACHINE}s?(?: [^.,:\n]{{1,40}})?[,:!]",
     ),
     (
-        "jailbreak|prompt injection|developer mode|do anything now",
-        r"\b(?:jailbreak|prompt injection|developer mode enabled|do anything now)\b",
+        "classe|classi|label|categor|etiquet",
+        rf"\b(?:classe[sz]?|classify|label|categori[sz]e[sz]?|etiquete[sz]?|etiquette[sz]?) {_THIS} "
+        rf"(?:as|comme|en|dans|under)\b(?! (?:(?:un |le |mon |notre |votre |la |the |your |our )?(?:dossier|folder)|"
+        rf"{_KEPT_CLOSE}))",
+        rf"\b{_THIS} (?:must|should|has to|needs to|doit|devra|devrait) (?:be|etre) (?:classified|labell?ed|"
+        rf"categori[sz]ed|categorisee?|classee?|etiquetee?) (?:as|comme|en|dans|under)\b(?! {_KEPT_CLOSE})",
+        r"\b(?:the |la )?(?:correct|right|bonne|seule bonne|appropriate) (?:category|categorie|classification)"
+        r"(?: (?:correcte|for this \w+|de ce \w+|pour ce \w+))? (?:is|est|:)",
+        r"\bcategorie correcte (?:est|:)",
+        r"\b(?:set|change|put|mets|mettez|fixe[sz]?|attribue[sz]?|assign) (?:the |la )?(?:category|categorie|"
+        r"classification) (?:of|de|for|pour|a) (?:this|ce|cet) \w+ (?:to|a|sur|as) [\"'«]? ?\w+",
+    ),
+    (
+        "confidence|confiance|confirms_solved|wants_human",
+        r"\b(?:confirms_solved|wants_human)\b",
+        r"\b(?:confidence|confiance) ?(?:=|:|of|to|at|de|a)? ?\"?(?:1(?:[.,]0+)?|0?[.,]9\d?|100 ?%)(?!\d)",
+        r"\b(?:with|avec|et|and) (?:the |une |la )?(?:highest|maximum|full|maximale|totale) (?:confidence|confiance) "
+        r"(?:score|level|as|comme|in)\b",
+    ),
+    (
+        "json| word| mot|categor| label| seul",
+        rf"\b{_SAY} (?:only |uniquement |seulement |exactly |exactement )?(?:with|in|by|par|avec|en)? ?"
+        r"(?:only |uniquement |seulement )?(?:the following |this |le |ce |the )?json\b",
+        rf"\b{_SAY} (?:only |uniquement |seulement |exactement )?(?:with|by|par|avec) (?:only )?(?:the |la |le )"
+        r"(?:single |seul |seule )?(?:word|mot|category|categorie|label)\b",
+        r"[\"']categor(?:y|ie)[\"'] ?: ?[\"']\w+[\"'] ?,? ?[\"'](?:priori|confid|langu|reason|confi|impact|complex)",
+    ),
+    (
+        "human|humain|agent",
+        r"\b(?:do not|don't|never|must not) (?:hand|forward|escalate|pass|route|transfer)"
+        r"(?: (?:this|it|the mail|this \w+))?(?: over| on)? to (?:a |an |any |the )?(?:human|agent)",
+        rf"\bne (?:transmets|transfere[sz]?|transmettez|confie[sz]?|passe[sz]?) (?:pas|jamais) (?:{_THIS}|la main) "
+        r"a (?:un |aucun |l')(?:etre )?(?:humain|agent)",
+    ),
+    (
+        "jailbreak|prompt injection|do anything now",
+        r"\b(?:jailbreak mode|do anything now|prompt injection (?:test|successful|reussie))\b",
     ),
 )
 
@@ -211,20 +337,67 @@ def confirms_solved(text: str) -> bool:
 
 
 def argues_with_model(text: str) -> bool:
-    """Whether the writer talks to the machine that reads, in words or in letters that nobody sees."""
-    sample, folded = text[:_SCAN_CHARS], fold_text(text)
-    return _hides_words(sample) or _matches(_choose_patterns(ARGUES, folded), folded)
+    """Whether the writer talks to the machine that reads: in words, in letters that nobody sees, in code."""
+    sample = text[:_SCAN_CHARS]
+    return _hides_words(sample) or any(_argues_plainly(one) for one in (sample, *decode_runs(sample)))
+
+
+def decode_runs(text: str) -> tuple[str, ...]:
+    """What long runs of base64 or hexadecimal digits say, where that is a text, broken over lines or not."""
+    words = [word for word in text.split() if word != ">"]
+    runs = ("".join(run) for long, run in groupby(words, key=_is_long) if long)
+    found = (match[0] for run in runs for match in _CODED.finditer(run[:_SCAN_CHARS]))
+    return tuple(said for one in islice(found, _MAX_RUNS) if (said := _decode_run(one)))
+
+
+def _is_long(word: str) -> bool:
+    return len(word) >= _LEAST_RUN
+
+
+def _decode_run(run: str) -> str:
+    """The text, or nothing where it is none."""
+    if _HEX.fullmatch(run):
+        data = bytes.fromhex(run[: len(run) // 2 * 2])
+    else:
+        data = b64decode(run[: len(run) // 4 * 4].translate(_URL_SAFE))
+    said = data.decode("utf-8", "replace")
+    return said if sum(map(str.isprintable, said.replace("\ufffd", "\0"))) >= 0.9 * len(said) else ""
+
+
+def _argues_plainly(text: str) -> bool:
+    """Lines are read one by one, for what begins one, and as one, for what is broken over two."""
+    folded = fold_text(html.unescape(text) if "&" in text else text)
+    if not folded.isascii():
+        folded = folded.translate(_TWINS)
+    shown = f"{folded}\n{_join_lines(folded)}" if "\n" in folded else folded
+    found = (match for pattern in _choose_patterns(ARGUES, shown) for match in pattern.finditer(shown))
+    return any(not _TELLING.search(shown, max(0, match.start() - 12), match.start()) for match in found)
+
+
+def _join_lines(folded: str) -> str:
+    """Without the marks of quotations; a blank line ends a sentence."""
+    return _LINE_END.sub(lambda end: ". " if end[0].count("\n") > 1 else " ", folded)
 
 
 def fold_text(text: str) -> str:
     """Lower case, no accents, no invisible letters, straight apostrophes, single spaces; line breaks stay."""
-    folded = text[:_SCAN_CHARS].lower().replace("\t", " ")
-    for letter in set(folded):
+    return bare_text(text[:_SCAN_CHARS].lower())
+
+
+def bare_text(text: str) -> str:
+    """As `fold_text`, of any length, case kept."""
+    bare = text.replace("\t", " ")
+    for letter in set(bare):
         if not letter.isascii():
-            folded = folded.replace(letter, _fold_letter(letter))
-    while "  " in folded:
-        folded = folded.replace("  ", " ")
-    return folded
+            bare = bare.replace(letter, _fold_letter(letter))
+    while "  " in bare:
+        bare = bare.replace("  ", " ")
+    return bare
+
+
+def show_letters(text: str) -> str:
+    """Without letters that nobody sees."""
+    return _INVISIBLE.sub("", text)
 
 
 @lru_cache(maxsize=4_096)

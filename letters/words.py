@@ -32,6 +32,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "reply": "nouveau message sur une demande en cours",
         "steering": "le texte cherche à influencer le tri automatique : à lire avec prudence",
+        "unjudged": "aucun tri automatique n'a pu dire de quoi il s'agit",
         "machine": "message envoyé par une machine, personne n'a été averti",
         "urgent": "urgence signalée",
         "human": "la personne demande à parler à quelqu'un",
@@ -48,6 +49,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "reply": "new message on an open request",
         "steering": "the text tries to sway the automatic sorting: read with care",
+        "unjudged": "no automatic sorting could tell what it is about",
         "machine": "sent by a machine, nobody was told",
         "urgent": "emergency reported",
         "human": "the person asks to talk to somebody",

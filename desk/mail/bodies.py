@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from itertools import groupby, pairwise
 
 from desk.mail.charsets import clean_text, decode_bytes
-from desk.mail.pages import Body, render_html
+from desk.mail.hidden import HIDDEN_CHARS
+from desk.mail.pages import Body, find_hidden, render_html
 from desk.mail.parts import Leaf
 
 TEXT_CHARS = 200_000  # of a body; what is longer is shortened
@@ -26,7 +27,8 @@ def read_body(leaves: Iterable[Leaf]) -> Body:
     found = [_choose_text(list(group)) for _, group in groupby(bodily, key=_name_group)]
     text, marked = _join_texts(one.text for one in found), _join_texts(one.marked for one in found)
     shortened = len(text) > TEXT_CHARS or any(one.shortened for one in found)
-    return Body(text[:TEXT_CHARS].strip(), marked[:TEXT_CHARS].strip(), shortened)
+    hidden = _join_texts(one.hidden for one in found)[:HIDDEN_CHARS]
+    return Body(text[:TEXT_CHARS].strip(), marked[:TEXT_CHARS].strip(), shortened, hidden)
 
 
 def _join_texts(texts: Iterable[str]) -> str:
@@ -42,10 +44,15 @@ def _choose_text(leaves: list[Leaf]) -> Body:
     # The plain alternative wins: what the writer's program made of the HTML is better than what we would.
     plain = _join_texts(_read_plain(leaf) for leaf in leaves if leaf.content_type == "text/plain")
     if plain and not (len(leaves) > 1 and _STUB.fullmatch(plain.strip())):
-        return Body(plain, plain)
-    pages = [render_html(_read_text(leaf)) for leaf in leaves if leaf.content_type == "text/html"]
+        return Body(plain, plain, hidden="\n".join(map(find_hidden, _read_pages(leaves))))
+    pages = [render_html(page) for page in _read_pages(leaves)]
     text, marked = _join_texts(page.text for page in pages), _join_texts(page.marked for page in pages)
-    return Body(text or plain, marked or plain, any(page.shortened for page in pages))
+    hidden = "\n".join(page.hidden for page in pages)
+    return Body(text or plain, marked or plain, any(page.shortened for page in pages), hidden)
+
+
+def _read_pages(leaves: Iterable[Leaf]) -> list[str]:
+    return [_read_text(leaf) for leaf in leaves if leaf.content_type == "text/html"]
 
 
 def _read_text(leaf: Leaf) -> str:

@@ -16,6 +16,19 @@ from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
 
+from desk.mail.hidden import (
+    CODE,
+    Drawer,
+    Shade,
+    begin_shade,
+    darken,
+    hides_element,
+    list_comments,
+    list_styles,
+    may_fade,
+    may_hide,
+    read_shade,
+)
 from desk.mail.phrases import FORWARDED
 from desk.mail.quotes import is_attribution
 
@@ -30,9 +43,6 @@ _TAG = re.compile(r"(<[^<>]{0,5000}>)")
 _UNSEEN = re.compile(r"<(?:script|style|head)\b", re.IGNORECASE)
 _DECLARATION = re.compile(r"\s{0,100}<\?xml[^>]{0,300}>")
 _UNSEEN_CHARS = "\n\u200b\u200c\u200d\u2060\ufeff\u034f\u00ad\u180e"
-_HIDDEN = re.compile(
-    r"display\s{0,3}:\s{0,3}none|visibility\s{0,3}:\s{0,3}hidden|max-height\s{0,3}:\s{0,3}0[^.\d].{0,300}overflow"
-)
 
 _SKIPPED = frozenset(("script", "style", "head", "title", "template", "select", "object", "svg", "math", "textarea"))
 _BLOCKS = frozenset(
@@ -99,32 +109,44 @@ _LABELLED = re.compile(r"\W{0,5}[^\W\d][\w \xa0]{0,20}[:：]")
 @dataclass(frozen=True, slots=True)
 class Body:
     """A body as its reader sees it; `marked` has what HTML marks as quoted in ">" lines, history and signature
-    below the lines that mark them in plain text."""
+    below the lines that mark them in plain text. `hidden` is what its reader does not see, see desk.mail.hidden."""
 
     text: str
     marked: str
     shortened: bool = False
+    hidden: str = ""
 
 
 def render_html(source: str) -> Body:
     """HTML as a reader sees it, without scripts, styles and hidden elements; half a megabyte at most."""
-    lines = _read_lines(source[:_HTML_CHARS])
-    shortened = len(source) > _HTML_CHARS
-    if not lines:
-        bare = _strip_tags(source[:_HTML_CHARS])  # nested too deep for the parser, or no HTML at all
-        return Body(bare, bare, shortened)
+    shortened, source = len(source) > _HTML_CHARS, source[:_HTML_CHARS]
+    page = _read_page(source)
+    lines, hidden = page.lines, page.drawer.text
+    if page.broken or not (lines or hidden):
+        bare = _strip_tags(source)  # nested too deep for the parser, or no HTML at all
+        return Body(bare, bare, shortened, hidden)
     text = "\n".join(line for kind, line in lines if kind != "history").strip()
     plain = all(kind == "own" for kind, _ in lines)
-    return Body(text, text if plain else "\n".join(_mark_lines(lines)).strip(), shortened)
+    return Body(text, text if plain else "\n".join(_mark_lines(lines)).strip(), shortened, hidden)
 
 
-def _read_lines(source: str) -> list[tuple[str, str]]:
+def find_hidden(source: str) -> str:
+    """What a page hides from its reader, where its text is not wanted: laid out only if it seems to hide something."""
+    source = source[:_HTML_CHARS]
+    if may_hide(source, list_styles(source)):
+        return _read_page(source).drawer.text
+    drawer = Drawer()
+    drawer.keep(list_comments(source))
+    return drawer.text
+
+
+def _read_page(source: str) -> Page:
     page = Page()
     try:
         page.read_source(_drop_declaration(source))
     except (etree.LxmlError, ValueError, LookupError, TypeError, AssertionError):
-        return []
-    return page.lines
+        page.broken = True
+    return page
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +156,7 @@ class Manner:
     breaks: int = 0  # two leave a line blank
     hidden: bool = False
     kind: str = ""
+    shade: tuple[tuple[str, object], ...] = ()  # what it changes of the colours around it
 
 
 @dataclass(slots=True)
@@ -155,8 +178,16 @@ class Page:
     preformatted: int = 0
     links: int = 0
     manners: dict[Any, Manner] = field(default_factory=dict)  # the same attributes come again and again
+    broken: bool = False  # no page could be made of the source
+    drawer: Drawer = field(default_factory=Drawer)
+    shaded: bool = False  # whether colours and sizes of letters are looked at
+    shades: list[Shade] = field(default_factory=list)  # of the open elements that change it
+    unseen: bool = False  # what is written now
 
     def read_source(self, source: str) -> None:
+        self.shaded = may_fade(list_styles(source))
+        self.shades = [begin_shade(source)] if self.shaded else []
+        self.drawer.keep(list_comments(source))
         tree = etree.fromstring(source, etree.HTMLParser(remove_comments=True, remove_pis=True))
         walk = etree.iterwalk(tree, events=("start", "end"))
         manners: list[Manner] = []  # of the open elements
@@ -170,16 +201,21 @@ class Page:
 
     def find_manner(self, node: Any) -> Manner:
         tag = node.tag
-        key = (tag, *node.items()) if tag in _MARKED else (tag, node.get("style"), node.get("hidden"))
+        every = self.shaded or tag in _MARKED
+        key = (tag, *node.items()) if every else (tag, node.get("style"), node.get("hidden"))
         manner = self.manners.get(key)
         if manner is None:
-            manner = self.manners[key] = _read_manner(node)
+            manner = self.manners[key] = _read_manner(node, self.shaded)
         return manner
 
     def open_element(self, walk: Any, node: Any, manner: Manner) -> None:
         if manner.hidden:
             walk.skip_subtree()
+            self.drawer.keep(node.itertext() if node.tag not in CODE else ())
             return
+        if manner.shade:
+            self.shades.append(darken(self.shades[-1], manner.shade))
+            self.unseen = self.shades[-1].unseen
         if manner.breaks:
             self.break_line(manner.breaks)
         if manner.kind and self.kind != "quote":
@@ -195,8 +231,11 @@ class Page:
         if not manner.hidden:
             if node.tag in _CLOSERS:
                 _CLOSERS[node.tag](self)
-            elif node.tag == "a":
+            elif node.tag == "a" and not self.unseen:
                 self.write_target(node)
+            if manner.shade:
+                self.shades.pop()
+                self.unseen = self.shades[-1].unseen
             if manner.breaks:
                 self.break_line(manner.breaks)
             if self.marks and self.marks[-1][0] is node:
@@ -208,7 +247,9 @@ class Page:
 
     def write_text(self, text: str) -> None:
         """Adds words; white space is one space, as HTML has it."""
-        if self.preformatted:
+        if self.unseen and text.strip():
+            self.drawer.keep((text,))
+        elif self.preformatted:
             self.write_lines(text)
         elif words := text.split():
             self.space = self.space or text[0].isspace()
@@ -371,12 +412,13 @@ def _drop_declaration(source: str) -> str:
     return source[found.end() :] if found else source
 
 
-def _read_manner(node: Any) -> Manner:
+def _read_manner(node: Any, shaded: bool) -> Manner:
     style = (node.get("style") or "").lower()[:_STYLE_CHARS]
-    hidden = node.tag in _SKIPPED or "hidden" in node.attrib or bool(_HIDDEN.search(style))
+    hidden = node.tag in _SKIPPED or "hidden" in node.attrib or hides_element(style)
     word = (node.get("class") or "").startswith("Mso")  # Word's paragraphs have no margins
     breaks = 2 - word if node.tag in _PARAGRAPHS else int(node.tag in _BLOCKS)
-    return Manner(breaks, hidden, _name_kind(node, style) if node.tag in _MARKED else "")
+    kind = _name_kind(node, style) if node.tag in _MARKED else ""
+    return Manner(breaks, hidden, kind, read_shade(node) if shaded else ())
 
 
 def _name_kind(node: Any, style: str) -> str:

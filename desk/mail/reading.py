@@ -91,7 +91,7 @@ def compose_mail(raw: bytes) -> Mail:
     files = read_files(leaves)
     body = read_body(leaves)
     if not body.text:
-        body = Body(files.text, files.text)
+        body = Body(files.text, files.text, hidden=body.hidden)
     written = _split_written(body, headers, subject)
     report = read_report(whole, leaves, sender)
     kind, evidence = tell_kind(Signs(headers, sender, subject, _list_types(whole, leaves), report, written.text))
@@ -119,6 +119,7 @@ def compose_mail(raw: bytes) -> Mail:
         wrappers=name_wrappers(parts, body.text, tnef=files.wrapped),
         signature=read_signature(written.signature, written.text, sender),
         forwarded=_read_forward(subject, body.text, headers, whole, leaves),
+        hidden_text=body.hidden,
     )
 
 

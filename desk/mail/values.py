@@ -102,6 +102,7 @@ class Mail:
     wrappers: tuple[str, ...] = ()  # "smime-signed", "pgp-encrypted", "tnef", …: what its content came in
     signature: Signature | None = None
     forwarded: Forward | None = None
+    hidden_text: str = ""  # what its HTML hides from its reader, see desk.mail.hidden; no judge is shown it
 
 
 @dataclass(frozen=True, slots=True)

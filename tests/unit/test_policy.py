@@ -162,6 +162,8 @@ def test_the_fingerprint_tells_texts_apart() -> None:
     assert len(bytes.fromhex(same)) == 8
 
 
+RULED, RULES = "[mx.desk.example]}", "\nclassification: {rules: ["
+
 FAULTS = [  # what stands in the file, what is written instead, key, words of the complaint
     ("version: 1", "version: 2", "version", "at most 1"),
     ("version: 1", "version: one", "version", "found text; allowed: a whole number"),
@@ -244,6 +246,21 @@ FAULTS = [  # what stands in the file, what is written instead, key, words of th
     ("chunk: 200", "chunk: 200\n  a@b.example: 1", "limits.…", "is no key of ours; allowed: answer_within"),
     ("chunk: 200", "chunk: 200\n  chunk: 100", "limits.chunk", "is written twice, first on line"),
     ("{10m: 3, 1h: 6}", "{10m: 3, 10m: 6}", "limits.letters_per_sender.10m", "is written twice, first on line"),
+    (RULED, f"{RULED}{RULES}{{name: x, when: {{}}, category: spam}}]}}", "classification.rules.0.when",
+     "has no condition; allowed: at least one of: sender, organisation, words, attachment, header"),
+    (RULED, f"{RULED}{RULES}{{name: x, when: {{words: [], header: {{}}}}, category: spam}}]}}",
+     "classification.rules.0.when", "has no condition"),
+    (RULED, f"{RULED}{RULES}{{name: x, when: {{words: [a]}}, category: spams}}]}}", "classification.rules.0.category",
+     "found an unknown name; allowed: one of: programme, billing, spam"),
+    (RULED, f"{RULED}{RULES}{{name: x, when: {{word: [a]}}, category: spam}}]}}", "classification.rules.0.when.word",
+     "is no key of ours; allowed: sender, organisation, words"),
+    ("mode: draft, priority: important}", "mode: draft, priority: important, fields: {since: day}}",
+     "categories.billing.fields.since", "one of: name, date, class, version, platform, number, text"),
+    ("mode: draft, priority: important}", "mode: draft, priority: important, fields: {Since: date}}",
+     "categories.billing.fields.Since", "a name of lower-case letters, digits and _"),
+    ("threshold: 0.5}\n  billing: {fr: Factures, mode: draft, priority: important}",
+     "threshold: 0.5, fields: {since: date}}\n  billing: {fr: F, mode: draft, fields: {since: version}}",
+     "categories.billing.fields.since", "is of another kind above; allowed: date"),
 ]  # fmt: skip
 
 
