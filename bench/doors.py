@@ -80,7 +80,7 @@ def warm_up() -> None:
     if not isinstance(mail, Mail):
         raise SystemExit("a plain mail is not read")
     with open_bench() as bench:
-        bench.engines[-1].classify(make_question(mail, open_policy()))
+        bench.engines[-1].classify(make_question(mail, open_policy()).question)
 
 
 def watch_parts() -> dict[str, tuple[float, float]]:

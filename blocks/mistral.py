@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mistralai.client import Mistral
 
 MISTRAL_URL = "https://api.mistral.ai"
+NO_KEY = "none"  # with nothing the SDK sends what the environment holds as MISTRAL_API_KEY, to whatever server this is
 
 # HTTP status → what it means; read from top to bottom, the first range that holds it decides
 STATUSES: tuple[tuple[range, Answer], ...] = (
@@ -82,7 +83,7 @@ class MistralApi(DeskBlock):
         from mistralai.client import Mistral  # slow to import, and every Prefect process loads the blocks
 
         return Mistral(
-            api_key=self.api_key.get_secret_value() or None,
+            api_key=self.api_key.get_secret_value() or NO_KEY,
             server_url=self.place,
             timeout_ms=round(self.timeout_seconds * 1000),
         )

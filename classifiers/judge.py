@@ -14,17 +14,18 @@ PATIENCE = 3
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The answer, and what each judge that failed before it said."""
+    """The answer, what each judge that failed before it said, and what others think that were asked without effect."""
 
     classification: Classification
     troubles: tuple[Trouble, ...] = ()
+    shadows: tuple[Classification | Trouble, ...] = ()
 
 
 @dataclass(slots=True)
 class Breaker:
-    """A judge that is left alone after PATIENCE silences in a row: one that is down costs no more time-outs than that.
+    """A judge that is left alone after PATIENCE silences in a row, as long as this value lives.
 
-    It lasts as long as the run that made it, so the next run asks again.
+    It serves where one process asks for a while, as a trial does; the desk's workers share a circuit: see desk.circuit.
     """
 
     engine: Classifier

@@ -1,4 +1,4 @@
-"""Save the desk's blocks under the name that every flow loads them by."""
+"""Save the desk's blocks under the name that every flow loads them by, and the limits that its workers share."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from blocks import AlertChannel, Database, DeskBlock, DeskKeys, MistralApi, PackStorage, SmtpServer
 from desk.errors import BlockError
+from tasks.pacing import make_limits
 
 DESK = "byreturn"
 
@@ -27,8 +28,9 @@ class Setup:
 
 
 def save_blocks(setup: Setup) -> None:
-    """Save every block anew but the keys: those are generated once and then never replaced."""
+    """Save every block anew but the keys: those are generated once and then never replaced, as limits are."""
     keep_keys()
+    make_limits()
     setup.smtp.save(DESK, overwrite=True)
     Database(url=SecretStr(setup.database_url)).save(DESK, overwrite=True)
     PackStorage(url=str(setup.packs)).save(DESK, overwrite=True)
@@ -38,7 +40,7 @@ def save_blocks(setup: Setup) -> None:
 
 
 def fill_gaps(home: Path) -> tuple[str, ...]:
-    """Save what a desk on one machine can do without being told: keys, a local database and packs, no Mistral.
+    """Save what a desk on one machine can do without being told: keys, a local database and packs, no Mistral; limits.
 
     `home` is where the local files go. Returns the block types that were made; nothing that is there is changed.
     """
@@ -49,6 +51,7 @@ def fill_gaps(home: Path) -> tuple[str, ...]:
         (PackStorage, lambda: PackStorage(url=str(folder / "packs"))),
         (MistralApi, MistralApi),
     )
+    make_limits()
     missing = [(kind, make) for kind, make in gaps if not has_block(kind)]
     for _, make in missing:
         make().save(DESK)

@@ -129,9 +129,11 @@ class ModelUnavailable(ModelTrouble):
 
     code = "model-unavailable"
 
-    def __init__(self, detail: str = "", *, retry_after: timedelta | None = None, remedy: str = "") -> None:
+    def __init__(
+        self, detail: str = "", *, retry_after: timedelta | None = None, remedy: str = "", code: str = ""
+    ) -> None:
         self.retry_after = retry_after
-        super().__init__(detail, remedy=remedy)
+        super().__init__(detail, remedy=remedy, code=code)
 
 
 class ModelAnswerInvalid(ModelTrouble):

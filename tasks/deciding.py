@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from desk.classification import Classification
 from desk.decide import decide, needs_judgement
 from desk.errors import ByreturnError, ClaimLost, StaleDecision
 from desk.facts import Facts
 from desk.passing import hear_writer
 from desk.plan import OpenTicket
+from store.intake import Claimed
 from store.messages import (
     Waiting,
     claim_conversations,
@@ -29,14 +34,17 @@ from store.messages import (
 )
 from store.outcomes import Outcome, Work, carry_all
 from tasks.alarm import report_quarantine
+from tasks.batching import hold_backfill, look_ahead
 from tasks.guard import guarded, keep_cause
-from tasks.hearing import Desk, Heard, gather, hear_mail, locate, names_ticket, open_desk
+from tasks.hearing import Desk, Heard, gather, gather_hints, hear_mail, locate, names_ticket, open_desk
 from tasks.judging import judge_mail, open_bench, report_judges
 from tasks.writing import write_letter
 
 BATCH = 25  # mails that are committed together
 HELD_SECONDS = 2.0  # that a decision waits for the others of its batch
 TRIES = 3  # facts may change under a decision that often before the mail waits for the next round
+
+Ears = Callable[[Waiting], Heard]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,12 @@ class Hold:
     desk: Desk
     token: str
     until: datetime
+
+    def await_heard(self, future: Future[Heard]) -> Heard:
+        """What another thread hears; its claim is kept meanwhile."""
+        while not wait([future], timeout=self.desk.policy.limits.claim.total_seconds() / 4).done:
+            self.renew()
+        return future.result()
 
     def renew(self) -> None:
         span = self.desk.policy.limits.claim
@@ -81,6 +95,7 @@ def decide_mails(at: datetime | None = None) -> DecideCount:
         desk = open_desk(bench)
         limits = desk.policy.limits
         token = uuid.uuid4().hex
+        hold_backfill(desk.store, desk.policy, bench)
         waiting = claim_conversations(desk.store, token, datetime.now(UTC), limits.claim, limits.chunk)
         tally = decide_claimed(desk, token, waiting, at)
         release_claims(desk.store, token)
@@ -126,19 +141,49 @@ def _decide_batch(desk: Desk, batch: Sequence[Waiting], hold: Hold, at: datetime
     """What became of each: decided one by one, committed together, for a commit takes longer than a decision."""
     words: list[str] = []
     drawn: list[Drawn] = []
-    begun, places = time.monotonic(), locate(desk.store, batch)
-    for one in batch:
-        hold.renew()
-        try:
-            heard = hear_mail(desk, one, places.get(one.id))
-            # A slow judge does not hold back what is decided; who names a ticket may name one of this batch.
-            if time.monotonic() - begun > HELD_SECONDS or names_ticket(desk, heard.opened.mail):
-                words += _commit_batch(desk, drawn, at)
-                drawn, begun = [], time.monotonic()
-            drawn.append(draw_up(desk, heard, at))
-        except Exception as trouble:  # noqa: BLE001 - promise 3
-            words.append(_set_aside(desk, one, trouble))
+    begun = time.monotonic()
+    with open_ears(desk, batch, hold, at) as hear:
+        for one in batch:
+            hold.renew()
+            try:
+                heard = hear(one)
+                # A slow judge does not hold back what is decided; who names a ticket may name one of this batch.
+                if time.monotonic() - begun > HELD_SECONDS or names_ticket(desk, heard.opened.mail):
+                    words += _commit_batch(desk, drawn, at)
+                    drawn, begun = [], time.monotonic()
+                drawn.append(draw_up(desk, heard, at))
+            except Exception as trouble:  # noqa: BLE001 - promise 3
+                words.append(_set_aside(desk, one, trouble))
     return words + _commit_batch(desk, drawn, at)
+
+
+@contextmanager
+def open_ears(desk: Desk, batch: Sequence[Waiting], hold: Hold, at: datetime | None) -> Iterator[Ears]:
+    """How a mail of the batch is heard: when its turn comes; where a judge is far away, all are judged abreast at once
+    and each turn waits for its own.
+    """
+    hear = partial(hear_waiting, desk, locate(desk.store, batch), look_ahead(desk, batch))
+    if not desk.bench.threads:
+        yield hear
+        return
+    pool = ThreadPoolExecutor(desk.bench.threads, thread_name_prefix="judging")
+    try:
+        heard = {one.id: pool.submit(copy_context().run, hear_judged, desk, hear, one, at) for one in batch}
+        yield lambda one: hold.await_heard(heard[one.id])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def hear_waiting(
+    desk: Desk, places: Mapping[int, Claimed], ahead: Mapping[int, Classification], waiting: Waiting
+) -> Heard:
+    return replace(hear_mail(desk, waiting, places.get(waiting.id)), ahead=ahead.get(waiting.id))
+
+
+def hear_judged(desk: Desk, hear: Ears, waiting: Waiting, at: datetime | None) -> Heard:
+    """A mail with what the judges say by the facts of now; when it is decided they may be others."""
+    heard = hear(waiting)
+    return judge_heard(desk, heard, gather_heard(desk, heard, at or datetime.now(UTC)))
 
 
 def _commit_batch(desk: Desk, drawn: Sequence[Drawn], at: datetime | None) -> list[str]:
@@ -184,12 +229,25 @@ def _decide_again(desk: Desk, heard: Heard, at: datetime | None) -> str:
 
 def draw_up(desk: Desk, heard: Heard, at: datetime | None) -> Drawn:
     """Doors 4–6: facts, a judgement unless there is one, a pure decision, its letters rendered; nothing committed."""
-    now, mail = at or datetime.now(UTC), heard.opened.mail
-    facts = gather(desk, heard.waiting, mail, heard.answers, now)
-    facts = replace(facts, too_large=not heard.opened.whole)
-    if heard.judged is None and needs_judgement(mail, facts):
-        heard = replace(heard, judged=judge_mail(desk.bench, hear_writer(mail, facts), desk.policy))
+    now = at or datetime.now(UTC)
+    facts = gather_heard(desk, heard, now)
+    heard = judge_heard(desk, heard, facts)
     return Drawn(heard, Work(heard.waiting, decide_one(desk, heard, facts, now), now))
+
+
+def gather_heard(desk: Desk, heard: Heard, now: datetime) -> Facts:
+    facts = gather(desk, heard.waiting, heard.opened.mail, heard.answers, now)
+    return replace(facts, too_large=not heard.opened.whole)
+
+
+def judge_heard(desk: Desk, heard: Heard, facts: Facts) -> Heard:
+    """With a judgement, where one is needed and there is none."""
+    mail = heard.opened.mail
+    if heard.judged is not None or not needs_judgement(mail, facts):
+        return heard
+    hints = gather_hints(desk, heard.opened, facts)
+    judged = judge_mail(desk.bench, hear_writer(mail, facts), desk.policy, hints, heard.ahead)
+    return replace(heard, judged=judged)
 
 
 def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome:
@@ -209,6 +267,7 @@ def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome
         number,
         written.subject,
         desk.policy.fingerprint,
+        judged.shadows if judged else (),
     )
 
 

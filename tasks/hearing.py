@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from classifiers.judge import Judgement
+from desk.classification import Classification
 from desk.clock import BusinessClock
 from desk.errors import MailTrouble
 from desk.facts import Arrival, Facts, Trust
 from desk.mail import Mail, Unreadable, read_mail
+from desk.mail.headers import decode_words, read_headers
 from desk.passing import find_writer
 from desk.policy import Policy
+from desk.pseudonyms import Known
 from desk.routing import know_organisation
+from desk.sorting import Headers
 from desk.tokens import (
     TokenKeys,
     find_number,
@@ -31,9 +36,12 @@ from store.messages import (
     find_places,
 )
 from store.numbers import NumberStock
-from tasks.judging import Bench
+from store.people import list_participants
+from tasks.judging import Bench, Hints
 from tasks.lookups import Names, learn_answers, share_names
 from tasks.opening import open_policy, open_store, open_tokens
+
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Heard:
     waiting: Waiting
     opened: Opened
     answers: Answers
+    ahead: Classification | None = None  # what a batch has said of it
     judged: Judgement | None = None
 
 
@@ -164,6 +173,29 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, answers: Answers, now: date
         sent_on_ticket=known.sent_on_ticket,
         arrival=Arrival(waiting.arrival),
     )
+
+
+def gather_hints(desk: Desk, opened: Opened, facts: Facts) -> Hints:
+    """What judges are told of a mail besides itself, and whom they must not hear of."""
+    return Hints(facts.organisation, read_asked(desk.policy, opened.raw), know_people(desk, opened.mail, facts))
+
+
+def know_people(desk: Desk, mail: Mail, facts: Facts) -> Known:
+    """Contacts that the mail may speak of; nobody where all judges are here."""
+    if desk.bench.people is None:
+        return Known()
+    named = [ticket.id for ticket in (facts.ticket, facts.quoted) if ticket]
+    files = " ".join(one.name for one in mail.attachments)
+    return desk.bench.people().find(f"{mail.subject} {mail.text} {files}", list_participants(desk.store, named))
+
+
+def read_asked(policy: Policy, raw: bytes) -> Headers:
+    """The header fields that the policy's rules look at; read only where one does."""
+    asked = {name.lower() for rule in policy.classification.rules for name in rule.when.header}
+    if not asked:
+        return {}
+    headers = read_headers(_HEAD_END.split(raw, 1)[0])
+    return {name: tuple(map(decode_words, headers.every(name))) for name in asked}
 
 
 def names_ticket(desk: Desk, mail: Mail) -> bool:

@@ -13,13 +13,16 @@ import argparse
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+LONELY_S = 10.0  # that a request waits for a crowd
+DRIP_S = 0.05  # between two bytes
 Request = dict[str, Any]
 Fields = Mapping[str, Any]
 
@@ -27,6 +30,7 @@ Fields = Mapping[str, Any]
 class Mode(StrEnum):
     GOOD = "good"
     SLOW = "slow"  # answers after `delay_s`
+    DRIPPING = "dripping"  # 200, a byte now and then
     THROTTLED = "throttled"  # 429 with Retry-After
     DOWN = "down"  # 500, quoting the request as careless servers do
     REFUSED = "refused"  # 401
@@ -37,6 +41,9 @@ class Mode(StrEnum):
     HUGE = "huge"  # 200 and sound, but the model talks for a megabyte
     EMPTY = "empty"  # 200 and sound, but the model says nothing
     CHOICELESS = "choiceless"  # 200 and sound, without a choice
+    RETIRED = "retired"  # 400, as Mistral answers to the name of a model that is no more
+    UNKNOWN = "unknown"  # 404, as vLLM answers to the name of a model that it does not have
+    REJECTED = "rejected"  # 422, quoting the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,7 @@ class Reply:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     promised: int | None = None  # Content-Length, when it lies
+    dripping: bool = False
 
 
 @dataclass
@@ -52,7 +60,10 @@ class FakeMistral:
     """Context manager on a free port of this machine. `mode` and `answer` may change while it runs.
 
     `answer` are fields to overwrite in the good answer, or a function of the request that gives them.
-    `requests` are the bodies received, oldest first, `headers` theirs with names in lower case.
+    `script` are the modes of the next requests, one each; after them `mode` holds. A good answer waits until `crowd`
+    requests are there at once, or until nobody has come for a while; `busiest` is how many were there at most.
+    `requests` are the bodies received, oldest first, `headers` theirs with names in lower case, `moments` the seconds
+    of a clock at which they came.
     """
 
     mode: Mode = Mode.GOOD
@@ -61,8 +72,14 @@ class FakeMistral:
     retry_after: str = "7"
     delay_s: float = 30.0
     port: int = 0
+    script: list[Mode] = field(default_factory=list)
+    crowd: int = 1
+    busiest: int = 0
     requests: list[Request] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    moments: list[float] = field(default_factory=list)
+    _inside: int = 0
+    _door: threading.Condition = field(default_factory=threading.Condition)
 
     def __enter__(self) -> Self:
         self._closing = threading.Event()
@@ -85,14 +102,41 @@ class FakeMistral:
         return f"http://127.0.0.1:{self.port}"
 
     def reply_to(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        self.requests.append(request)
-        self.headers.append({name.lower(): value for name, value in headers.items()})
-        return REPLIES[self.mode](self, request)
+        with self._enter():
+            self.moments.append(time.monotonic())
+            self.requests.append(request)
+            self.headers.append({name.lower(): value for name, value in headers.items()})
+            mode = self.script.pop(0) if self.script else self.mode
+            return REPLIES[mode](self, request)
+
+    @contextlib.contextmanager
+    def _enter(self) -> Iterator[None]:
+        with self._door:
+            self._inside += 1
+            self.busiest = max(self.busiest, self._inside)
+            self._door.notify_all()
+        try:
+            yield
+        finally:
+            with self._door:
+                self._inside -= 1
+
+    def await_crowd(self) -> None:
+        """Until so many are here, or the last of them is alone."""
+        with self._door:
+            self._door.wait_for(lambda: self.busiest >= self.crowd or self._closing.is_set(), LONELY_S)
 
     def fill_answer(self, request: Request) -> str:
         """A sound answer: the first word of each closed set that the request's schema offers."""
         fields = self.answer(request) if callable(self.answer) else self.answer
         return json.dumps(_sound_fields(request) | dict(fields))
+
+    def drip(self, body: bytes) -> Iterator[bytes]:
+        """The body but for its last byte, slowly, until the server closes."""
+        for at in range(len(body) - 1):
+            yield body[at : at + 1]
+            if self._closing.wait(DRIP_S):
+                break
 
     def wait_long(self) -> None:
         """Until `delay_s` is over or the server closes, so that no test waits for it."""
@@ -104,7 +148,8 @@ def _sound_fields(request: Request) -> dict[str, Any]:
     words = {name: _first_word(properties[name]) for name in ("category", "priority", "language")}
     flags = {"wants_human": False, "confirms_solved": False}
     scales = {"confidence": 0.9, "complexity": "normal", "impact": "one"}
-    return {"reason": "as asked", **words, **flags, **scales}
+    empty = {name: "" for name in properties if name.startswith("field_")}
+    return {"reason": "as asked", **words, **flags, **scales, **empty}
 
 
 def _first_word(schema: Mapping[str, Any]) -> Any:
@@ -130,6 +175,7 @@ def _say(request: Request, content: str | None) -> Reply:
 
 
 def _good(server: FakeMistral, request: Request) -> Reply:
+    server.await_crowd()
     return _say(request, server.fill_answer(request))
 
 
@@ -157,9 +203,20 @@ def _cut_off(server: FakeMistral, request: Request) -> Reply:
     return Reply(200, body[: len(body) // 2], promised=len(body))
 
 
+def _retired(_: FakeMistral, request: Request) -> Reply:
+    told = {"object": "error", "message": f"Invalid model: {request['model']}", "type": "invalid_model"}
+    return Reply(400, json.dumps({**told, "param": None, "code": "1500"}).encode())
+
+
+def _unknown(_: FakeMistral, request: Request) -> Reply:
+    told = {"message": f"The model `{request['model']}` does not exist.", "type": "NotFoundError", "code": 404}
+    return Reply(404, json.dumps({"error": told}).encode())
+
+
 REPLIES: dict[Mode, Callable[[FakeMistral, Request], Reply]] = {
     Mode.GOOD: _good,
     Mode.SLOW: _slow,
+    Mode.DRIPPING: lambda server, request: replace(_good(server, request), dripping=True),
     Mode.THROTTLED: _throttled,
     Mode.DOWN: _down,
     Mode.REFUSED: lambda _, __: Reply(401, b'{"detail": "Unauthorized"}'),
@@ -170,6 +227,9 @@ REPLIES: dict[Mode, Callable[[FakeMistral, Request], Reply]] = {
     Mode.HUGE: lambda _, request: _say(request, '{"reason": "' + "é" * 1_000_000),
     Mode.EMPTY: lambda _, request: _say(request, ""),
     Mode.CHOICELESS: lambda _, request: _say(request, None),
+    Mode.RETIRED: _retired,
+    Mode.UNKNOWN: _unknown,
+    Mode.REJECTED: lambda _, request: Reply(422, json.dumps({"detail": [{"input": request}]}).encode()),
 }
 
 
@@ -190,7 +250,8 @@ def _bind_handler(server: FakeMistral) -> type[BaseHTTPRequestHandler]:
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(reply.body)
+            for one in server.drip(reply.body) if reply.dripping else [reply.body]:
+                self.wfile.write(one)
 
         def log_message(self, format: str, *args: object) -> None:
             """Be silent: the log would go between the lines of the tests."""

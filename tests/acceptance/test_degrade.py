@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 import tasks.deciding
 import tasks.reading
-from blocks import ImapMailbox, MistralApi, PasswordCredentials, SmtpServer
+from blocks import ImapMailbox, PasswordCredentials, SmtpServer
 from demo.house import MAILBOXES, save_desk
 from demo.once import MORNING
 from demo.samples import list_samples
@@ -33,11 +33,11 @@ from desk.plan import Purpose
 from store.engine import writing
 from store.outcomes import ReadyLetter, keep_letter
 from store.troubles import list_quarantine, read_incident, replay_quarantined
-from store.views import MailView
 from tasks.judging import judge_mail
 from tasks.opening import DESK
+from tests.acceptance.mistral import ask_mistral
 from tests.acceptance.scene import PASSWORD, Scene
-from tests.fake_mistral import FakeMistral, Mode, Reply, Request
+from tests.fake_mistral import FakeMistral
 from tests.stores import look_up, tables
 
 OPERATOR = "exploitation@atelier.example"
@@ -385,70 +385,6 @@ def test_a_letter_above_the_servers_size_is_not_even_begun(scene: Scene) -> None
 # --- the model is down, or worse -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def ask_mistral(fake: FakeMistral, seconds: float = 20) -> Iterator[FakeMistral]:
-    with fake:
-        MistralApi(server_url=fake.url, timeout_seconds=seconds).save(DESK, overwrite=True)
-        yield fake
-
-
-HOSTILE = '{"reason": "x", "category": "refund_everybody", "priority": "normal", "language": "fr", "confidence": 1.0,'
-HOSTILE += ' "wants_human": false, "confirms_solved": false, "complexity": "normal", "impact": "one"}'
-
-# what the server does → the trouble that is kept, and how the answer begins that is kept with it
-MOODS = {
-    Mode.GOOD: ("", '{"reason"'),
-    Mode.SLOW: ("model-unavailable", ""),
-    Mode.THROTTLED: ("model-unavailable", ""),
-    Mode.DOWN: ("model-unavailable", ""),
-    Mode.REFUSED: ("model-unavailable", ""),
-    Mode.CUT_OFF: ("model-unavailable", ""),
-    Mode.MALFORMED: ("model-answer", ""),
-    Mode.BREAKING: ("model-answer", HOSTILE),
-    Mode.HUGE: ("model-answer", '{"reason": "éé'),
-    Mode.EMPTY: ("model-answer", ""),
-}
-
-
-class Moody(FakeMistral):
-    """Behaves as the mail's subject says."""
-
-    def reply_to(self, request: Request, headers: Any) -> Reply:
-        words = str(request["messages"][-1]["content"])
-        self.mode = next(mode for mode in MOODS if f"humeur {mode.value}" in words)
-        return super().reply_to(request, headers)
-
-
-def test_whatever_mistral_does_every_mail_has_its_verdict_and_the_failure_is_kept(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("classifiers.judge.PATIENCE", len(MOODS))  # else it is left alone after some silences
-    mails = [write_mail(mode.value, f"lea@{mode.value}.example", f"{SUBJECT}, humeur {mode.value}") for mode in MOODS]
-    answer = {"category": "account", "confidence": 0.99}
-    with ask_mistral(Moody(content=HOSTILE, answer=answer), seconds=0.5):
-        state = handle(scene, *mails)
-    assert is_partial(state)
-    assert "Mistral: model-" in str(state.message)
-    views = dict(zip(MOODS, scene.mails, strict=True))
-    assert {mode: (one.verdict, one.category) for mode, one in views.items()} == dict.fromkeys(
-        MOODS, ("answered", "account")
-    )
-    sources = {mode: one.source for mode, one in views.items()}
-    assert sources == dict.fromkeys(MOODS, "local") | {Mode.GOOD: "mistral"}
-    for mode, (trouble, beginning) in MOODS.items():
-        kept = read_judgements(scene, views[mode])
-        assert kept[0][:2] == ("mistral", trouble), mode
-        assert kept[0][2].startswith(beginning), mode
-        assert [one[:2] for one in kept[1:]] == ([("local", "")] if trouble else [])
-
-
-def read_judgements(scene: Scene, view: MailView) -> list[tuple[str, str, str]]:
-    """(source, trouble, answer) of every judge that was asked."""
-    columns = [look_up(scene.store, "judgement", one, message_id=view.message_id) for one in ("source", "trouble")]
-    answers = look_up(scene.store, "judgement", "answer", message_id=view.message_id)
-    return list(zip(*columns, answers, strict=True))
-
-
 SAMPLES = {one.name: one for one in list_samples()}
 
 
@@ -527,10 +463,10 @@ def refuse_ticket(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 
 def break_judging(scene: Scene, patch: pytest.MonkeyPatch) -> None:
-    def stumble(bench: Any, mail: Any, policy: Any) -> Any:
+    def stumble(bench: Any, mail: Any, *more: Any) -> Any:
         if mail.subject == BAD:
             raise ZeroDivisionError(BAD)
-        return judge_mail(bench, mail, policy)
+        return judge_mail(bench, mail, *more)
 
     patch.setattr(tasks.deciding, "judge_mail", stumble)
 

@@ -13,11 +13,14 @@ import pytest
 from mistralai.client import Mistral
 from mistralai.client.utils import BackoffStrategy, RetryConfig
 
+from blocks import MistralApi
+from classifiers.cutting import estimate_tokens
 from classifiers.judge import judge_question, leave_to_person
-from classifiers.mistral import MistralClassifier
+from classifiers.mistral import MistralClassifier, Terms, make_body, name_prompt, read_choice, read_kinds
 from desk.classification import Classification, Classifier, Complexity, Impact, Question, Source, Trouble, Usage
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
-from tests.fake_mistral import FakeMistral, Mode, follow_rules
+from desk.policy import Price
+from tests.fake_mistral import FakeMistral, Mode, follow_rules, write_completion
 
 SECRET = "Zanzibar-4711"
 QUESTION = Question(
@@ -117,12 +120,111 @@ def test_the_schema_closes_every_set(server: FakeMistral) -> None:
     assert schema["properties"]["reason"]["maxLength"] == 120
 
 
-def test_a_long_mail_is_cut_after_its_beginning(server: FakeMistral) -> None:
-    long = replace(QUESTION, subject="s" * 5_000, text="begin " + "x" * 1_000_000, attachment_names=("n" * 500,) * 99)
+def test_a_long_mail_is_cut_around_its_middle_to_a_bounded_number_of_tokens(server: FakeMistral) -> None:
+    text = "begin " + "word " * 200_000 + "end"
+    long = replace(QUESTION, subject="s" * 5_000, text=text, attachment_names=("n" * 500,) * 99)
     make_classifier(server.url).classify(long)
-    sent = json.loads(server.requests[0]["messages"][1]["content"].split("\n")[1])
-    assert sent["text"].startswith("begin ")
-    assert [len(sent["subject"]), len(sent["text"]), len(sent["attachments"])] == [300, 6_000, 20]
+    user = server.requests[0]["messages"][1]["content"]
+    sent = json.loads(user.split("\n")[1])
+    assert sent["text"].startswith("begin word")
+    assert sent["text"].endswith("word end")
+    assert sent["text"].count("[…]") == 1
+    assert len(sent["attachments"]) == 20
+    assert 1_900 < estimate_tokens(sent["text"]) < 2_020
+    assert estimate_tokens(user) < 3_000
+
+
+def test_a_question_goes_out_as_the_body_that_a_batch_would_hold(server: FakeMistral) -> None:
+    judge = make_classifier(server.url)
+    judge.classify(QUESTION)
+    assert server.requests[0] | {"stream": None} == make_body(QUESTION, judge.terms) | {"stream": None}
+
+
+ASKING = replace(QUESTION, fields=(("app_version", "version"), ("language", "text")))
+
+
+def test_fields_are_asked_for_as_strings_and_said_unchecked(server: FakeMistral) -> None:
+    say(server, field_app_version="4.2\n" + "x" * 500, field_language=None)
+    server.content = json.dumps(json.loads(str(server.content)) | {"field_language": None})
+    judged = make_classifier(server.url).classify(ASKING)
+    assert [(name, len(value)) for name, value in judged.fields] == [("app_version", 120)]
+    asked = server.requests[0]
+    schema = asked["response_format"]["json_schema"]["schema"]
+    assert schema["properties"]["field_app_version"] == {
+        "maxLength": 120, "title": "Field App Version", "type": "string"
+    }  # fmt: skip
+    assert set(schema["required"]) == set(SOUND) | {"field_app_version", "field_language"}
+    assert "- field_app_version: version" in asked["messages"][0]["content"]
+    assert judged.language == "en"
+
+
+def test_the_version_of_the_prompt_changes_with_all_that_is_asked_and_with_no_mail() -> None:
+    terms = Terms("m")
+    asked = [
+        name_prompt(QUESTION, terms),
+        name_prompt(ASKING, terms),
+        name_prompt(replace(QUESTION, priorities=("normal",)), terms),
+        name_prompt(replace(QUESTION, categories=(("billing", "Money"), ("technical", "Crashes and errors"))), terms),
+        name_prompt(QUESTION, replace(terms, instructions="Judge.")),
+        name_prompt(QUESTION, replace(terms, languages=("fr",))),
+    ]
+    assert len(set(asked)) == len(asked)
+    assert {len(one) for one in asked} == {12}
+    assert name_prompt(replace(QUESTION, text="Other", subject="Mail"), terms) == asked[0]
+
+
+def test_the_answer_of_a_batch_is_read_as_any_other(server: FakeMistral) -> None:
+    judge = make_classifier(server.url)
+    body = write_completion({"model": "mistral-small-2603"}, json.dumps(SOUND))
+    read = read_choice(
+        body, QUESTION, replace(judge.terms, prices={"mistral-small-2603": Price(input=1.0, output=2.0)})
+    )
+    assert (read.category, read.usage.prompt) == ("technical", name_prompt(QUESTION, judge.terms))
+    assert read.usage.cost_eur == pytest.approx((321 + 2 * 45) / 1e6)
+
+
+@pytest.mark.parametrize("body", [{}, {"id": 1}, {"choices": [], "secret": SECRET}])
+def test_a_batch_answer_that_is_none_is_kept_and_not_shown(body: dict[str, Any]) -> None:
+    with pytest.raises(ModelAnswerInvalid) as caught:
+        read_choice(body, QUESTION, Terms("m"))
+    assert json.loads(caught.value.answer) == body
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "remedy"),
+    [
+        (Mode.RETIRED, "model-retired", "dated name"),
+        (Mode.UNKNOWN, "model-retired", "dated name"),
+        (Mode.REFUSED, "model-refused", "API key"),
+        (Mode.REJECTED, "model-rejected", "model and server"),
+        (Mode.THROTTLED, "model-throttled", ""),
+        (Mode.DOWN, "model-unavailable", ""),
+    ],
+)
+def test_each_refusal_has_its_code_and_remedy(server: FakeMistral, mode: Mode, code: str, remedy: str) -> None:
+    server.mode = mode
+    trouble = provoke(server)
+    assert trouble.code == code
+    assert remedy in trouble.remedy
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "", "null", "[]", '"invalid_model"', '{"error": "invalid_model"}', '{"type": ["invalid_model"]}',
+        "[" * 100_000, '{"type": "invalid_model", "message": "' + "x" * 100_000 + '"}',
+    ],
+)  # fmt: skip
+def test_only_the_machines_word_for_an_error_is_looked_at(body: str) -> None:
+    assert "invalid_model" not in read_kinds(body)
+
+
+def test_a_server_of_ones_own_gets_nobodys_key(server: FakeMistral, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MISTRAL_API_KEY", "somebody-elses")
+    with MistralApi(server_url=server.url).open_client() as client:
+        MistralClassifier(client, "qwen", timedelta(seconds=20)).classify(QUESTION)
+    assert server.headers[0]["authorization"] == "Bearer none"
 
 
 def test_a_long_reason_is_shortened_to_one_line(server: FakeMistral) -> None:
@@ -153,8 +255,9 @@ def test_a_refused_key_names_its_remedy(server: FakeMistral) -> None:
     assert "API key" in provoke(server).message
 
 
-def test_a_slow_server_times_out(server: FakeMistral) -> None:
-    server.mode = Mode.SLOW
+@pytest.mark.parametrize("mode", [Mode.SLOW, Mode.DRIPPING])
+def test_a_slow_server_times_out(server: FakeMistral, mode: Mode) -> None:
+    server.mode = mode
     trouble = provoke(server, timeout=timedelta(milliseconds=200))
     assert (type(trouble), trouble.detail) == (ModelUnavailable, "timed out")
 
@@ -171,10 +274,10 @@ def test_an_absent_server_is_no_connection() -> None:
     [
         ("7", 7),
         ("0", 0),
-        ("86400", 60),
-        ("9" * 5_000, 60),
+        ("86400", 600),
+        ("9" * 5_000, 600),
         ("Sat, 01 Jan 2000 00:00:00 GMT", 0),
-        ("Thu, 01 Jan 2099 00:00:00 GMT", 60),
+        ("Thu, 01 Jan 2099 00:00:00 GMT", 600),
         ("-5", None),
         ("soon", None),
         ("", None),
@@ -249,7 +352,7 @@ def test_a_kept_answer_holds_no_nul(server: FakeMistral) -> None:
     assert trouble.answer == "a\N{REPLACEMENT CHARACTER}b"
 
 
-@pytest.mark.parametrize("mode", [mode for mode in Mode if mode not in (Mode.GOOD, Mode.SLOW)])
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode not in (Mode.GOOD, Mode.SLOW, Mode.DRIPPING)])
 def test_no_trouble_shows_the_mail_the_answer_or_the_key(server: FakeMistral, mode: Mode) -> None:
     server.mode, server.content = mode, json.dumps({"category": SECRET, SECRET: "billing"})
     trouble = provoke(server)
@@ -289,7 +392,7 @@ def test_the_first_engine_counts_when_it_answers(server: FakeMistral) -> None:
     ("mode", "code"),
     [
         (Mode.DOWN, "model-unavailable"),
-        (Mode.THROTTLED, "model-unavailable"),
+        (Mode.THROTTLED, "model-throttled"),
         (Mode.TRUNCATED, "model-answer"),
         (Mode.EMPTY, "model-answer"),
     ],
@@ -305,7 +408,8 @@ def test_an_unusable_answer_and_its_price_outlive_the_fallback(server: FakeMistr
     said = say(server, category="refund-everybody")
     _, (trouble,) = ask_both(server)
     assert trouble.answer == said
-    assert replace(trouble.usage, latency_ms=0) == Usage("mistral-small-latest", input_tokens=321, output_tokens=45)
+    prompt = name_prompt(QUESTION, make_classifier(server.url).terms)
+    assert replace(trouble.usage, latency_ms=0) == Usage("mistral-small-latest", prompt, 321, 45)
 
 
 def test_a_person_judges_when_all_fail(server: FakeMistral) -> None:
