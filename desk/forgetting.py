@@ -34,6 +34,7 @@ class Cutoffs:
     logs: datetime
     idle: datetime  # tickets answered or resolved, untouched since then, are closed
     orphan_packs: datetime  # by the real clock: a pack is a file that an intake may be writing now
+    examples: datetime  # texts that agents' corrections left
 
 
 def tell_cutoffs(policy: Policy, now: datetime, real_now: datetime) -> Cutoffs:
@@ -46,4 +47,5 @@ def tell_cutoffs(policy: Policy, now: datetime, real_now: datetime) -> Cutoffs:
         logs=now - keep.logs,
         idle=now - keep.close_after,
         orphan_packs=real_now - keep.orphan_packs,
+        examples=now - keep.examples,
     )

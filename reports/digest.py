@@ -10,6 +10,7 @@ from typing import cast
 
 import pandas as pd
 
+from desk.drift import Spike
 from desk.figures import Ledger, TicketFigure
 from desk.mail import Kind
 from desk.periods import label_days
@@ -104,6 +105,7 @@ class Digest:
     quarantined: int
     history: tuple[Point, ...]  # oldest first, this period last
     trend: tuple[Trend, ...]
+    spikes: tuple[Spike, ...] = ()  # of the last 24 hours
 
     @property
     def is_empty(self) -> bool:

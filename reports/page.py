@@ -55,6 +55,12 @@ def _list_sections(digest: Digest, words: Words, chosen: list[str]) -> list[dict
             ["category", *FIGURES],
             partial(_list_tallies, digest.by_category),
         ),
+        (
+            "spikes",
+            "categories" in chosen or "new" in chosen,
+            ["category", "count", "usual"],
+            partial(_list_spikes, digest, words),
+        ),
         ("teams", "teams" in chosen, ["team", *FIGURES], partial(_list_tallies, digest.by_team)),
         (
             "organisations",
@@ -107,6 +113,10 @@ def _list_trend(digest: Digest, words: Words) -> Rows:
 def _list_tallies(tallies: tuple[Tally, ...]) -> Rows:
     shown = tallies[:ROWS_SHOWN]
     return [[each.name or "—", *(str(getattr(each, name)) for name in FIGURES)] for each in shown]
+
+
+def _list_spikes(digest: Digest, words: Words) -> Rows:
+    return [[each.category, str(each.count), _write_number(each.usual, words)] for each in digest.spikes]
 
 
 def _list_times(digest: Digest, words: Words) -> Rows:

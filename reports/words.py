@@ -37,6 +37,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "teams": ("Par équipe", "By team"),
     "organisations": ("Par organisation", "By organisation"),
     "times": ("Délais", "Times"),
+    "spikes": ("Affluence inhabituelle sur 24 heures", "More than usual in 24 hours"),
+    "usual": ("Jour habituel", "Usual day"),
     "trend": ("Tendance", "Trend"),
     "deadlines": ("Échéances", "Deadlines"),
     "letters": ("Courriers par état", "Letters by state"),

@@ -43,6 +43,7 @@ class Due:
     tickets: tuple[int, ...]
     judgements: int
     incidents: int
+    examples: int = 0
 
 
 def find_due(store: Store, cutoffs: Cutoffs, now: datetime, limit: int) -> Due:
@@ -56,6 +57,7 @@ def find_due(store: Store, cutoffs: Cutoffs, now: datetime, limit: int) -> Due:
             tickets=_ids(connection, _due_tickets(cutoffs, held), limit),
             judgements=_count(connection, _old_judgements(cutoffs, held)),
             incidents=_count(connection, sa.select(incidents.c.id).where(_old_incidents(cutoffs))),
+            examples=_count(connection, _old_examples(cutoffs, held)),
         )
 
 
@@ -133,8 +135,22 @@ def _old_incidents(cutoffs: Cutoffs) -> sa.ColumnElement[bool]:
     return incidents.c.at < cutoffs.logs
 
 
-def forget_mails(store: Store, ids: Sequence[int], now: datetime) -> int:
-    """Anonymise messages: key dropped, texts emptied, a tombstone left. Journal first, so a restore can repeat it."""
+def _old_examples(cutoffs: Cutoffs, held: Sequence[int]) -> sa.Select[Any]:
+    """Texts that corrections left, those of a held ticket kept."""
+    return (
+        sa.select(corrections.c.id)
+        .join(messages, messages.c.id == corrections.c.message_id)
+        .where(corrections.c.at < cutoffs.examples, corrections.c.text != "")
+        .where(sa.or_(messages.c.ticket_id.is_(None), messages.c.ticket_id.not_in(held)))
+    )
+
+
+def forget_mails(store: Store, ids: Sequence[int], now: datetime, keep_examples: datetime | None = None) -> int:
+    """Anonymise messages: key dropped, texts emptied, a tombstone left. Journal first, so a restore can repeat it.
+
+    Texts that corrections left go too, but for those made since `keep_examples`: they have a period of their own, which
+    an erasure that a person asked for does not wait for.
+    """
     with reading(store.engine) as connection:
         columns = (messages.c.id, messages.c.fingerprint, messages.c.header_id)
         rows = connection.execute(sa.select(*columns).where(messages.c.id.in_(ids))).all()
@@ -144,6 +160,7 @@ def forget_mails(store: Store, ids: Sequence[int], now: datetime) -> int:
     with writing(store.engine) as connection:
         insert_new(connection, tombstones, [{"key_version": v, "digest": d, "at": now} for v, d in stones])
         _empty_mails(connection, ids, header_refs, now)
+        _empty_examples(connection, ids, keep_examples)
     return len(rows)
 
 
@@ -156,7 +173,6 @@ def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Seq
         sa.update(deliveries).where(deliveries.c.message_id.in_(ids)).values(wrapped_key=None, state="erased")
     )
     connection.execute(sa.update(judgements).where(judgements.c.message_id.in_(ids)).values(**_WORDLESS))
-    connection.execute(sa.update(corrections).where(corrections.c.message_id.in_(ids)).values(text=""))
     _resolve_quarantine(connection, quarantine.c.message_id.in_(ids), now)
     brought = sa.select(deliveries.c.id).where(deliveries.c.message_id.in_(ids))
     _resolve_quarantine(connection, quarantine.c.delivery_id.in_(brought), now)  # it was too large to be read
@@ -166,6 +182,11 @@ def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Seq
         .values(state="anonymised", anonymised_at=now, fingerprint=None, header_id="", subject="", contact_id=None)
     )
     _forget_refs(connection, ids, header_refs)
+
+
+def _empty_examples(connection: sa.Connection, ids: Sequence[int], keep_since: datetime | None) -> None:
+    old = corrections.c.at < keep_since if keep_since else sa.true()
+    connection.execute(sa.update(corrections).where(corrections.c.message_id.in_(ids), old).values(text=""))
 
 
 def _forget_refs(connection: sa.Connection, ids: Sequence[int], header_refs: Sequence[str]) -> None:
@@ -219,6 +240,14 @@ def forget_logs(store: Store, cutoffs: Cutoffs, now: datetime) -> tuple[int, int
         answers = connection.execute(sa.update(judgements).where(judgements.c.id.in_(old)).values(**_WORDLESS))
         gone = connection.execute(sa.delete(incidents).where(_old_incidents(cutoffs)))
         return int(answers.rowcount), int(gone.rowcount)
+
+
+def forget_examples(store: Store, cutoffs: Cutoffs, now: datetime) -> int:
+    """Texts that corrections left are emptied; that there was a correction stays."""
+    with writing(store.engine) as connection:
+        held = tuple(connection.execute(_held(now)).scalars())
+        old = sa.update(corrections).where(corrections.c.id.in_(_old_examples(cutoffs, held)))
+        return int(connection.execute(old.values(text="")).rowcount)
 
 
 def forget_contacts(store: Store) -> int:

@@ -11,6 +11,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from desk.drift import SPAN, Spike, find_spikes
 from desk.errors import ConfigurationError
 from desk.figures import Ledger
 from desk.mail import Address
@@ -24,6 +25,7 @@ from reports.chart import draw_chart
 from reports.digest import Digest, count_ledger
 from reports.page import digest_slots
 from reports.workbook import build_workbook
+from store.corrections import list_opened
 from store.ledgers import has_digest, keep_digest, read_ledger
 from store.memory import Store
 from store.outcomes import ReadyLetter
@@ -74,7 +76,16 @@ def count_period(store: Store, reader: Reader, span: Period, now: datetime) -> t
     ledger = name_categories(read_ledger(store, span.start, span.end), reader.language)
     earlier = tuple(read_ledger(store, one.start, one.end) for one in weeks_before(span))
     teams = frozenset(reader.teams) or None
-    return count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone), ledger
+    digest = count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone)
+    return replace(digest, spikes=find_unusual(store, reader, digest.at)), ledger
+
+
+def find_unusual(store: Store, reader: Reader, at: datetime) -> tuple[Spike, ...]:
+    """Categories with more tickets than usual in the 24 hours before; for readers of all teams."""
+    if reader.teams:
+        return ()
+    found = find_spikes(list_opened(store, at - SPAN), at)
+    return tuple(replace(one, category=say_word(one.category, reader.language)) for one in found)
 
 
 def name_categories(ledger: Ledger, language: str) -> Ledger:

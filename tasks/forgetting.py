@@ -17,6 +17,7 @@ from store.retention import (
     find_due,
     find_orphans,
     forget_contacts,
+    forget_examples,
     forget_letters,
     forget_logs,
     forget_mails,
@@ -62,6 +63,7 @@ def _list_due(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
         "tickets": len(due.tickets),
         "answers": due.judgements,
         "incidents": due.incidents,
+        "examples": due.examples,
         "packs": len(orphans),
     }
     places = {
@@ -77,7 +79,7 @@ def _list_due(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
 def _forget_all(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
     closed = _close_all(store, cutoffs, now)
     gone: dict[str, tuple[str, ...]] = {"mails": (), "strays": (), "letters": (), "tickets": ()}
-    while _forget_chunk(store, find_due(store, cutoffs, now, CHUNK), gone, now):
+    while _forget_chunk(store, find_due(store, cutoffs, now, CHUNK), gone, now, cutoffs.examples):
         pass
     answers, incidents = forget_logs(store, cutoffs, now)
     orphans = find_orphans(store, cutoffs)
@@ -89,6 +91,7 @@ def _forget_all(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
         "contacts": forget_contacts(store),
         "answers": answers,
         "incidents": incidents,
+        "examples": forget_examples(store, cutoffs, now),
         "packs": len(orphans),
     }
     return Forgotten(counts, gone | {"packs": orphans}, dry_run=False)
@@ -101,9 +104,11 @@ def _close_all(store: Store, cutoffs: Cutoffs, now: datetime) -> int:
     return closed
 
 
-def _forget_chunk(store: Store, due: Due, gone: dict[str, tuple[str, ...]], now: datetime) -> bool:
+def _forget_chunk(
+    store: Store, due: Due, gone: dict[str, tuple[str, ...]], now: datetime, keep_examples: datetime
+) -> bool:
     """Forget what one look found; true while there may be more."""
-    forget_mails(store, due.mails, now)
+    forget_mails(store, due.mails, now, keep_examples)
     forget_strays(store, due.strays, now)
     forget_letters(store, due.letters, now)
     forget_tickets(store, due.tickets, now)

@@ -192,7 +192,7 @@ def open_ticket(store: Store, *letters: ReadyLetter, number: str = "2026-000001"
 
 def cut_at(instant: datetime) -> Cutoffs:
     """Everything that ended before `instant` has had its time."""
-    return Cutoffs(instant, instant, instant, instant, instant, instant)
+    return Cutoffs(*[instant] * 7)
 
 
 def look_up(store: Store, name: str, column: str, **where: Any) -> list[Any]:
