@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from byreturn import quarantine
+from byreturn import evaluation, judging, learning, quarantine
 from byreturn.files import write_private
 from byreturn.show import CONSOLE, show_rows
 from desk.errors import ByreturnError, ConfigurationError
@@ -24,6 +24,9 @@ keys_app = typer.Typer(no_args_is_help=True, help="The desk's keys.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(keys_app, name="keys")
+app.command("evaluate")(evaluation.evaluate)
+learning.add_commands(app)
+judging.add_commands(app)
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 

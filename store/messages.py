@@ -15,7 +15,7 @@ from store.aside import set_aside
 from store.engine import changed, insert_found, insert_new, pass_over, reading, writing
 from store.intake import Claimed, deliveries
 from store.memory import Store
-from store.tables import Contact, Conversation, ConversationRef, Message, Quarantine, Tombstone, table
+from store.tables import Contact, Conversation, ConversationRef, JudgingItem, Message, Quarantine, Tombstone, table
 
 messages = table(Message)
 conversations = table(Conversation)
@@ -23,6 +23,7 @@ refs = table(ConversationRef)
 contacts = table(Contact)
 tombstones = table(Tombstone)
 quarantine = table(Quarantine)
+judging_items = table(JudgingItem)
 
 INDEXED_BYTES = 2_000  # PostgreSQL indexes no longer values; a Message-ID in ASCII never comes near (RFC 5322 §2.1.1)
 
@@ -235,7 +236,10 @@ def _open_conversation(connection: sa.Connection) -> int:
 
 
 def claim_conversations(store: Store, token: str, now: datetime, lease: timedelta, limit: int) -> tuple[Waiting, ...]:
-    """Take up to `limit` conversations with mail waiting, all their waiting mails together, oldest mail first."""
+    """Take up to `limit` conversations with mail waiting, all their waiting mails together, oldest mail first.
+
+    One whose mails all wait for a batch of judgements is left alone; as soon as another mail comes to it, it is taken.
+    """
     due = sa.and_(
         messages.c.state == "waiting",
         sa.or_(messages.c.next_try_at.is_(None), messages.c.next_try_at <= now),
@@ -243,7 +247,7 @@ def claim_conversations(store: Store, token: str, now: datetime, lease: timedelt
     free = sa.or_(conversations.c.claimed_until.is_(None), conversations.c.claimed_until < now)
     chosen = (
         sa.select(conversations.c.id)
-        .where(free, sa.exists().where(messages.c.conversation_id == conversations.c.id, due))
+        .where(free, conversations.c.id.in_(sa.select(messages.c.conversation_id).where(due, ~is_held(now))))
         .order_by(conversations.c.id)
         .limit(limit)
     )
@@ -264,6 +268,11 @@ def claim_conversations(store: Store, token: str, now: datetime, lease: timedelt
         )
         rows = connection.execute(found.order_by(*order)).all()
     return tuple(Waiting(**row._mapping, token=token) for row in rows)
+
+
+def is_held(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a message waits for a batch of judgements: one look at a primary key."""
+    return sa.exists().where(judging_items.c.message_id == messages.c.id, judging_items.c.held_until > now)
 
 
 def hold_claim(connection: sa.Connection, conversation_id: int, token: str, until: datetime | None) -> bool:

@@ -378,24 +378,30 @@ class Spending(SQLModel, table=True):
 
 
 class JudgingBatch(SQLModel, table=True):
-    """Mails given to the batch API together; `job` is its id there."""
+    """Mails given to the batch API together; `job` is its id there, `marker` what we call it there before we know."""
 
     __tablename__ = "judging_batch"
     id: int | None = Field(default=None, primary_key=True)
+    marker: str = Field(unique=True)
     job: str = Field(default="", index=True)
-    state: str = "open"  # open | asked | done | failed
+    state: str = Field(default="open", index=True)  # open | asked | done | failed
     model: str = ""
     prompt: str = ""
     policy_version: str = ""
+    claimed_by: str = ""
+    claimed_until: datetime | None = maybe()
     created_at: datetime = instant()
     ended_at: datetime | None = maybe()
 
 
 class JudgingItem(SQLModel, table=True):
+    """A mail of a batch; until `held_until` it is not decided, for its judgement is on the way."""
+
     __tablename__ = "judging_item"
     message_id: int = Field(primary_key=True, foreign_key="message.id")
     batch_id: int = Field(foreign_key="judging_batch.id", index=True)
-    state: str = "asked"  # asked | answered | failed
+    state: str = "held"  # held | spared | asked | answered | failed
+    held_until: datetime | None = maybe()
 
 
 class TrainedModel(SQLModel, table=True):

@@ -25,11 +25,13 @@ FOLDERS = (
     "blocks", "byreturn", "classifiers", "demo", "deployments", "desk", "flows", "letters", "reports", "store", "tasks",
 )  # fmt: skip
 FILES = ("policy.yaml", "prefect.yaml")
-BY_HAND = {"backfill", "check-mailboxes"}  # no schedule
+BY_HAND = {
+    "backfill", "check-mailboxes", "classify-again", "compare-classifiers", "evaluate-classifier",
+}  # no schedule  # fmt: skip
 OPTIONAL = {"watch-inbox"}  # a schedule that is off
 SCHEDULED = {
     "sync-inbox", "mailbox-watchdog", "classify-and-reply", "reconcile", "escalation-sweep", "daily-digest",
-    "retention-cleanup",
+    "retention-cleanup", "learn-from-people", "train-classifier", "judge-backfill",
 }  # fmt: skip
 UNASKED = {"mailbox-watchdog"}  # no parameters
 ALL = SCHEDULED | OPTIONAL | BY_HAND

@@ -39,6 +39,8 @@ KEYS = (
     ("filing", ("action", "delivery_id")),
     ("filing", ("action", "letter_id")),
     ("conversation_ref", ("ref",)),
+    ("judging_batch", ("marker",)),
+    ("judging_item", ("message_id",)),
     ("contact", ("address",)),
 )
 
@@ -62,7 +64,7 @@ HARMLESS = {
         "role", "source", "model", "prompt", "policy_version", "trouble", "category", "priority", "language",
         "complexity", "impact",
     ),
-    "judging_batch": ("job", "state", "model", "prompt", "policy_version"),
+    "judging_batch": ("marker", "job", "state", "model", "prompt", "policy_version", "claimed_by"),
     "judging_item": ("state",),
     "legal_hold": ("reason",),  # the officer's own words about the case
     "letter": ("origin", "purpose", "header_id", "sender", "state", "claimed_by", "error_code"),

@@ -60,18 +60,22 @@ def upgrade() -> None:
     op.create_table(
         "judging_batch",
         sa.Column("id", sa.Integer(), nullable=False),
-        *(sa.Column(name, sa.String(), nullable=False) for name in ("job", "state", "model", "prompt")),
-        sa.Column("policy_version", sa.String(), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("marker", "job", "state", "model", "prompt")),
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("policy_version", "claimed_by")),
+        sa.Column("claimed_until", Instant(timezone=True), nullable=True),
         sa.Column("created_at", Instant(timezone=True), nullable=False),
         sa.Column("ended_at", Instant(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_judging_batch")),
+        sa.UniqueConstraint("marker", name=op.f("uq_judging_batch_marker")),
     )
     op.create_index(op.f("ix_judging_batch_job"), "judging_batch", ["job"])
+    op.create_index(op.f("ix_judging_batch_state"), "judging_batch", ["state"])
     op.create_table(
         "judging_item",
         sa.Column("message_id", sa.Integer(), nullable=False),
         sa.Column("batch_id", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("held_until", Instant(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["batch_id"], ["judging_batch.id"], name=op.f("fk_judging_item_batch_id")),
         sa.ForeignKeyConstraint(["message_id"], ["message.id"], name=op.f("fk_judging_item_message_id")),
         sa.PrimaryKeyConstraint("message_id", name=op.f("pk_judging_item")),
