@@ -276,7 +276,7 @@ def _make_question(desk: Desk, waiting: Waiting, place: Claimed | None) -> Quest
         return None
     hints, mail = gather_hints(desk, opened, facts), hear_writer(opened.mail, facts)
     ruled = sort_mail(mail, hints.organisation, hints.headers, policy)
-    return None if ruled else make_question(mail, policy).question
+    return None if ruled else make_question(mail, policy, hints.known).question
 
 
 # --- its answers ---------------------------------------------------------------------------------------------

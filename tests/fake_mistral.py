@@ -21,7 +21,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
-LONELY_S = 10.0  # that a request waits for a crowd
 DRIP_S = 0.05  # between two bytes
 Request = dict[str, Any]
 Fields = Mapping[str, Any]
@@ -61,7 +60,7 @@ class FakeMistral:
 
     `answer` are fields to overwrite in the good answer, or a function of the request that gives them.
     `script` are the modes of the next requests, one each; after them `mode` holds. A good answer waits until `crowd`
-    requests are there at once, or until nobody has come for a while; `busiest` is how many were there at most.
+    requests are there at once, at most `lonely_s`; `busiest` is how many were there at most.
     `requests` are the bodies received, oldest first, `headers` theirs with names in lower case, `moments` the seconds
     of a clock at which they came.
     """
@@ -74,6 +73,7 @@ class FakeMistral:
     port: int = 0
     script: list[Mode] = field(default_factory=list)
     crowd: int = 1
+    lonely_s: float = 10.0
     busiest: int = 0
     requests: list[Request] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -124,7 +124,7 @@ class FakeMistral:
     def await_crowd(self) -> None:
         """Until so many are here, or the last of them is alone."""
         with self._door:
-            self._door.wait_for(lambda: self.busiest >= self.crowd or self._closing.is_set(), LONELY_S)
+            self._door.wait_for(lambda: self.busiest >= self.crowd or self._closing.is_set(), self.lonely_s)
 
     def fill_answer(self, request: Request) -> str:
         """A sound answer: the first word of each closed set that the request's schema offers."""

@@ -296,7 +296,7 @@ def two_workers(scene: Scene) -> Iterator[tuple[FakeMistral, list[subprocess.Pop
     """Two processes ready to ask, each from eight threads, though three requests at once are allowed."""
     command = [sys.executable, "-m", "tests.acceptance.mistral", "8", "8"]
     environment = {**os.environ, "PREFECT_API_URL": scene.house.url}
-    with ask_mistral(FakeMistral(crowd=3)) as fake:
+    with ask_mistral(FakeMistral(crowd=4, lonely_s=0.5)) as fake:
         set_limits(3, 1_000)
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         workers = [subprocess.Popen(command, env=environment, **pipes) for _ in range(2)]
@@ -324,7 +324,7 @@ def test_two_workers_together_ask_no_more_at_once_than_the_limit_allows(
     fake, workers = two_workers
     assert let_go(workers) == ["{'mistral': 8}"] * 2
     assert len(fake.requests) == 16
-    assert fake.busiest == 3
+    assert 1 < fake.busiest <= 3
 
 
 def test_two_workers_together_ask_no_more_in_a_second_than_the_limit_allows(
