@@ -24,7 +24,7 @@ from flows.judge_backfill import judge_backfill
 from store.batches import batches
 from store.engine import writing
 from store.judgings import list_spending
-from store.messages import judging_items
+from store.messages import contacts, judging_items
 from tasks.opening import DESK
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_latest
@@ -66,15 +66,15 @@ def ask_there(url: str) -> Iterator[None]:
         MistralApi().save(DESK, overwrite=True)
 
 
-def bring_old(tmp_path: Path, count: int = MANY, first: int = 0, quiet: int = 0) -> None:
-    """So many mails of twenty days ago, read and waiting; of them some that a machine wrote."""
+def bring_old(tmp_path: Path, count: int = MANY, first: int = 0, quiet: int = 0, told: bytes = b"") -> None:
+    """So many mails of twenty days ago, read and waiting; of them some that a machine wrote; `told` ends their text."""
     from tasks.reading import read_mails
 
     folder = tmp_path / f"archive-{first}"
     folder.mkdir()
     for number in range(first, first + count):
         mark = b"Auto-Submitted: auto-replied\r\n" if number < quiet else b""
-        (folder / f"{number:03}.eml").write_bytes(mark + write_mail(number, 0, NOON).raw)
+        (folder / f"{number:03}.eml").write_bytes(mark + write_mail(number, 0, NOON).raw.rstrip() + told)
     assert backfill(mailbox="support", path=str(folder), return_state=True).is_completed()
     read_mails()
 
@@ -145,6 +145,16 @@ def test_a_job_asks_what_the_desk_itself_would_ask(scene: Scene, server: FakeBat
     live = [json.dumps({**one, "stream": None}, sort_keys=True) for one in server.chat.requests]
     assert len(live) == MANY
     assert sorted(json.dumps({**one, "stream": None}, sort_keys=True) for one in batched) == sorted(live)
+
+
+def test_whom_the_desk_knows_is_hidden_in_a_job_too(scene: Scene, server: FakeBatch, tmp_path: Path) -> None:
+    with writing(scene.store.engine) as connection:
+        connection.execute(sa.insert(contacts), {"address": "known@desk.example", "name": "Quetzal Xocoyotl"})
+    bring_old(tmp_path, told=b" (avec quetzal xocoyotl)")
+    judge()
+    asked = json.dumps(server.bodies)
+    assert asked.count("(avec ") == MANY
+    assert "xocoyotl" not in asked
 
 
 def test_few_old_mails_are_asked_about_one_by_one(scene: Scene, server: FakeBatch, tmp_path: Path) -> None:
