@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from reports.colours import COLOURS
 from reports.digest import FLAGS, Digest, Tally
+from reports.picture import FAINT, INK, draw_letters, write_png
 from reports.words import pick_words
 
 SERIES = ("new", "answered", "late")
 MARKERS = {"new": "o", "answered": "s", "late": "^"}
-INK, FAINT = "#333333", "#DDDDDD"
 
 WIDTH_INCHES, DPI = 6.4, 200  # 1280 pixels for the 640 of a mail's column: sharp on dense screens
 CATEGORIES_SHOWN, LETTERS_SHOWN = 8, 24
 BAR = 0.26
-COLOURS_KEPT = 64
 
 Words = dict[str, str]
 
@@ -37,7 +31,7 @@ def draw_chart(digest: Digest, language: str) -> bytes:
     _draw_lines(lines, digest, words)
     handles, labels = lines.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=len(SERIES), frameon=False, labelcolor=INK)
-    return _write_png(figure)
+    return write_png(figure)
 
 
 def _merge_rest(tallies: tuple[Tally, ...]) -> list[Tally]:
@@ -93,17 +87,5 @@ def _write_nothing(axes: Axes, words: Words) -> None:
 
 
 def _shorten_name(name: str) -> str:
-    """A glyph that the font lacks is a warning and an empty box: write a question mark."""
-    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
-    name = "".join(c if ord(c) in glyphs else "?" for c in name) or "—"
+    name = draw_letters(name) or "—"
     return name if len(name) <= LETTERS_SHOWN else name[: LETTERS_SHOWN - 1] + "…"
-
-
-def _write_png(figure: Figure) -> bytes:
-    """The same bytes for the same figures: no date, no version inside. 64 colours quarter its size."""
-    FigureCanvasAgg(figure)  # no pyplot: no state shared between threads
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png")
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(COLOURS_KEPT).save(small, format="PNG", optimize=True)
-    return small.getvalue()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from desk.comparing import Comparison, tell_grid
+from reports.colours import COLOURS
+from reports.picture import INK, write_png
 
-INK, AGREED, APART = "#333333", "#56B4E9", "#D55E00"
+AGREED, APART = COLOURS["answered"], COLOURS["late"]
 CELL_INCHES, MARGIN_INCHES, DPI = 0.55, 2.2, 120
 
 
@@ -26,7 +25,7 @@ def draw_confusion(comparison: Comparison) -> bytes:
         for across, (shadow, mails) in enumerate(row.items()):
             if mails:
                 _fill_cell(axes, across, down, mails, mails / most, AGREED if verdict == shadow else APART)
-    return _write_png(figure)
+    return write_png(figure)
 
 
 def _name_axes(axes: Axes, names: list[str]) -> None:
@@ -47,10 +46,3 @@ def _fill_cell(axes: Axes, across: int, down: int, mails: int, share: float, col
     edges = (across - 0.5, across + 0.5)
     axes.fill_between(edges, down - 0.5, down + 0.5, color=colour, alpha=0.15 + 0.85 * share, linewidth=0)
     axes.text(across, down, str(mails), ha="center", va="center", fontsize=8, color=INK)
-
-
-def _write_png(figure: Figure) -> bytes:
-    FigureCanvasAgg(figure)  # no pyplot: no state shared between threads
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png", metadata={"Software": None})
-    return drawn.getvalue()

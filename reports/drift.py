@@ -12,7 +12,8 @@ from matplotlib.ticker import PercentFormatter
 
 from desk.drift import DriftRow, Spike
 from reports.chart import DPI, INK, WIDTH_INCHES
-from reports.evaluation_chart import dress_axes, shorten_label, write_png
+from reports.evaluation_chart import dress_axes, shorten_label
+from reports.picture import INK, write_png
 
 HEIGHT_INCHES = 3.2
 LINES = 6  # the categories that were corrected most

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
-from PIL import Image
 
-from reports.chart import FAINT, INK
 from reports.colours import COLOURS
 from reports.evaluation import TARGETS, Cut, Evaluation
 from reports.evaluation_page import tell_cut, tell_headline, tell_interval
+from reports.picture import FAINT, INK, draw_letters, write_png
 
 RIGHT, WRONG, NONE = COLOURS["new"], COLOURS["late"], COLOURS["waiting"]
 LABELS_SHOWN = 100
@@ -51,7 +47,7 @@ def draw_evaluation(evaluation: Evaluation, dpi: int = DPI) -> bytes:
     draw_reliability(reliability, evaluation)
     draw_histogram(figure.add_subplot(grid[2, 0], sharex=reliability), evaluation)
     draw_coverage(figure.add_subplot(grid[1:, 1]), evaluation)
-    return write_png(figure)
+    return write_png(figure, COLOURS_KEPT)
 
 
 def merge_rare(evaluation: Evaluation) -> tuple[list[str], Cells]:
@@ -154,17 +150,6 @@ def dress_axes(axes: Axes, title: str) -> None:
 
 
 def shorten_label(label: str) -> str:
-    """Cut in the middle, for many labels begin alike; a glyph that the font lacks is a question mark."""
-    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
-    drawn = "".join(letter if ord(letter) in glyphs else "?" for letter in label)
+    """Cut in the middle, for many labels begin alike."""
+    drawn = draw_letters(label)
     return drawn if len(drawn) <= LETTERS_SHOWN else f"{drawn[:LETTERS_BEFORE]}…{drawn[-LETTERS_AFTER:]}"
-
-
-def write_png(figure: Figure) -> bytes:
-    """The same bytes for the same figures: no date, no version inside."""
-    FigureCanvasAgg(figure)  # no pyplot: no state shared between threads
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png")
-    with Image.open(drawn) as picture:
-        picture.convert("RGB").quantize(COLOURS_KEPT).save(small, format="PNG", optimize=True)
-    return small.getvalue()

@@ -10,11 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 from imapclient import IMAPClient
 from prefect import task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from blocks import ImapMailbox
@@ -33,6 +31,7 @@ from tasks.guard import guarded
 from tasks.intake import describe_account
 from tasks.keeping import keep_apart
 from tasks.opening import open_policy, open_store
+from tasks.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def backfill_mailbox(name: str, window: Window, replies: bool, dry_run: bool) ->
     job = open_job(block, name, window, replies, dry_run)
     with block.connect() as client:
         named = {folder: list_window(client, folder, window) for folder in block.folders}
-        progress = Progress.begin(name, sum(map(len, named.values())))
+        progress = begin_progress(name, sum(map(len, named.values())))
         for folder, uids in named.items():
             backfill_folder(job, client, folder, uids, progress)
     return BackfillCount(**job.tally)
@@ -84,7 +83,7 @@ def backfill_files(name: str, path: str, window: Window, replies: bool, dry_run:
     """The mails of an .mbox, a Maildir or .eml files, filed under a mailbox. Raises ConfigurationError."""
     job = open_job(load_block(ImapMailbox, name), name, window, replies, dry_run)
     total = count_mails(Path(path))
-    progress = Progress.begin(name, total)
+    progress = begin_progress(name, total)
     cursor = open_cursor(job.store.engine, job.mailbox_id, FILES, Shown(NO_SERVER), job.now)
     seen = 0
     for chunk in slice_mails(read_archive(Path(path), job.policy.limits.mail_bytes, job.now)):
@@ -185,19 +184,5 @@ def wake_known(job: Job, cursor: Cursor, uids: Sequence[int]) -> None:
                 wake_history(job.store, ids, arrival)
 
 
-@dataclass(slots=True)
-class Progress:
-    """A bar in the Prefect UI; `total` and `done` count mails."""
-
-    artifact: UUID
-    total: int
-    done: int = 0
-
-    @classmethod
-    def begin(cls, name: str, total: int) -> Progress:
-        made = create_progress_artifact(progress=0.0, key="backfill", description=f"Backfill of {name}: {total} mails")
-        return cls(made, total)  # type: ignore[arg-type]  # Prefect's sync and async faces share one type
-
-    def move(self, mails: int) -> None:
-        self.done += mails
-        update_progress_artifact(self.artifact, progress=100.0 * self.done / max(self.total, 1))
+def begin_progress(name: str, total: int) -> Progress:
+    return Progress.begin("backfill", total, f"Backfill of {name}: {total} mails")

@@ -10,10 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
-from uuid import UUID
 
 from prefect import task
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 
 from blocks import MistralApi
@@ -32,6 +30,7 @@ from reports.evaluation_book import build_book
 from reports.evaluation_chart import draw_evaluation
 from tasks.guard import guarded
 from tasks.opening import DESK, open_policy
+from tasks.progress import Progress
 
 Judge = Literal["local", "mistral"]
 Report = Callable[[int, int], None]  # (mails judged, all)
@@ -287,10 +286,10 @@ def evaluate_classifier(order: Order) -> Tried:
 
 
 def begin_bar(total: int) -> Report:
-    made = create_progress_artifact(progress=0.0, key="evaluation-progress", description=f"{total} mails to judge")
-    return lambda done, _: move_bar(made, done, total)  # type: ignore[arg-type]  # Prefect's sync and async faces
+    bar = Progress.begin("evaluation-progress", total, f"{total} mails to judge")
+    return lambda done, _: move_bar(bar, done)
 
 
-def move_bar(artifact: UUID, done: int, total: int) -> None:
-    if done == total or done % max(1, total // STEPS) == 0:
-        update_progress_artifact(artifact, progress=100.0 * done / total)
+def move_bar(bar: Progress, done: int) -> None:
+    if done == bar.total or done % max(1, bar.total // STEPS) == 0:
+        bar.reach(done)
