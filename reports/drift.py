@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from desk.drift import DriftRow, Spike
-from reports.chart import DPI, INK, WIDTH_INCHES
+from reports.chart import DPI, WIDTH_INCHES
 from reports.evaluation_chart import dress_axes, shorten_label
 from reports.picture import INK, write_png
 
