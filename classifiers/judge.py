@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from desk.circuit import PATIENCE
 from desk.classification import Classification, Classifier, Question, Source, Trouble
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
 from desk.languages import tell_language
-
-PATIENCE = 3
 
 
 @dataclass(frozen=True, slots=True)

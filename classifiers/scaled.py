@@ -41,27 +41,27 @@ class ScaledLines(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # base
         self.curve_ = fit_curve(*self._score_unseen(X, answers))
         return self
 
-    def predict_proba(self, X: Any) -> Floats:  # noqa: N803
+    def predict_proba(self, X: Any) -> Floats:  # noqa: N803 - scikit-learn's name
         return np.exp(bend_scores(score_labels(self.lines_, X), self.curve_))
 
-    def predict(self, X: Any) -> Any:  # noqa: N803
+    def predict(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _score_unseen(self, X: Any, answers: Any) -> tuple[Floats, Any]:  # noqa: N803
+    def _score_unseen(self, features: Any, answers: Any) -> tuple[Floats, Any]:
         """Scores of examples by lines that did not see them, and their true labels."""
         fold_of = deal_folds(answers, self.folds, self.random_state)
         folds = range(self.folds if len(answers) < MANY else 1)
         parts = [thin_out(np.flatnonzero(fold_of == fold)) for fold in folds]
-        scored = [(self._score_part(X, answers, fold_of != fold, part), part) for fold, part in enumerate(parts)]
+        scored = [(self._score_part(features, answers, fold_of != fold, part), part) for fold, part in enumerate(parts)]
         seen = [(scores, answers[part]) for scores, part in scored if len(part)]
         if not seen:
             return np.empty((0, len(self.classes_))), answers[:0]
         return np.concatenate([scores for scores, _ in seen]), np.concatenate([labels for _, labels in seen])
 
-    def _score_part(self, X: Any, answers: Any, taught: Any, part: Any) -> Floats:  # noqa: N803
+    def _score_part(self, features: Any, answers: Any, taught: Any, part: Any) -> Floats:
         if not len(part):
             return np.empty((0, len(self.classes_)))
-        return score_labels(fit_lines(self.lines, X[np.flatnonzero(taught)], answers[taught]), X[part])
+        return score_labels(fit_lines(self.lines, features[np.flatnonzero(taught)], answers[taught]), features[part])
 
 
 def deal_folds(answers: Any, folds: int, seed: int) -> Any:
@@ -81,17 +81,17 @@ def thin_out(part: Any) -> Any:
     return part[:: -(-len(part) // MOST_SCORED) or 1]
 
 
-def fit_lines(lines: Any, X: Any, answers: Any) -> Any:  # noqa: N803
+def fit_lines(lines: Any, features: Any, answers: Any) -> Any:
     """Fitted to answers; they may be as many as examples, and lines that are nearly there are good enough."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return clone(lines).fit(X, answers)
+        return clone(lines).fit(features, answers)
 
 
-def score_labels(lines: Any, X: Any) -> Floats:  # noqa: N803
+def score_labels(lines: Any, features: Any) -> Floats:
     """A column a label; of two labels scikit-learn has one line, whose mirror is the other's."""
-    scores: Floats = lines.decision_function(X)
+    scores: Floats = lines.decision_function(features)
     return np.column_stack((-scores, scores)) if scores.ndim == 1 else scores
 
 

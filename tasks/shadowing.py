@@ -115,7 +115,7 @@ def judge_shadow(shadow: Shadow, question: Question) -> Classification | Trouble
         return None
     said: list[Classification | Trouble | None] = []
     asked = fill_sets(question, shadow.policy) if shadow.policy else question
-    # A thread of its own: a server that sends a byte now and then keeps within every time-out of a socket.
+    # A thread of its own: its turn at the limits and its answer together have one time-out.
     thread = Thread(target=lambda: said.append(_ask(shadow, asked)), daemon=True)
     thread.start()
     thread.join(shadow.timeout.total_seconds())

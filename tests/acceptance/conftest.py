@@ -11,6 +11,7 @@ from demo.house import MAILBOXES
 from demo.once import MORNING
 from demo.samples import list_samples
 from tests.acceptance.scene import House, Scene, open_house, open_scene
+from tests.acceptance.workers import change_policy
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,19 @@ def scene(house: House, tmp_path: Path) -> Iterator[Scene]:
     """Blocks on embedded servers, an empty store, Prefect's client pointed at the house."""
     with open_scene(house, tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """One scene for all tests of a file, which empties it between them."""
+    with open_scene(house, tmp_path_factory.mktemp("standing")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """The organisation's policy with other values: (key and value, other value) pairs."""
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, *request.param)))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
+from pydantic import SecretStr
 
 from blocks import MistralApi
 from desk.classification import Question
@@ -31,6 +32,16 @@ def ask_mistral(fake: FakeMistral, seconds: float = 20, model: str = MODEL) -> I
         set_limits(4, 1_000)
         fill_block(fake, seconds, model)
         yield fake
+
+
+@contextmanager
+def ask_there(url: str, seconds: float = 20) -> Iterator[None]:
+    """Mistral's block names this server, with a key, and is empty again afterwards."""
+    MistralApi(api_key=SecretStr("any"), server_url=url, timeout_seconds=seconds).save(DESK, overwrite=True)
+    try:
+        yield
+    finally:
+        MistralApi().save(DESK, overwrite=True)
 
 
 def fill_block(fake: FakeMistral, seconds: float = 20, model: str = MODEL) -> None:

@@ -10,18 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from prefect.client.schemas.objects import State
-from pydantic import SecretStr
 
-from blocks import MistralApi
 from desk.facts import Status
 from flows.classify_again import classify_again
 from store.cases import change_status
 from store.retention import forget_mails, hold_ticket
-from tasks.opening import DESK
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_latest, read_table
 from tests.acceptance.command import Command, make_command
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.mistral import ask_there
+from tests.acceptance.scene import Scene
 from tests.acceptance.workers import write_mail
 from tests.fake_mistral import FakeMistral
 from tests.stores import count_rows, look_up
@@ -32,12 +30,6 @@ AFTER = {"category": "billing", "priority": "important", "confidence": 0.8}
 TODAY = datetime.now(ZoneInfo("Europe/Paris")).date()
 
 
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
-
-
 @pytest.fixture
 def scene(standing: Scene) -> Scene:
     return empty_desk(standing)
@@ -46,15 +38,13 @@ def scene(standing: Scene) -> Scene:
 @pytest.fixture
 def server(scene: Scene) -> Iterator[FakeMistral]:
     """Mails were decided; by now the model thinks otherwise of them."""
-    with FakeMistral(answer=BEFORE) as opened:
-        MistralApi(api_key=SecretStr("any"), server_url=opened.url).save(DESK, overwrite=True)
+    with FakeMistral(answer=BEFORE) as opened, ask_there(opened.url):
         scene.deliver(write_mail(one, 0, datetime.now(UTC)).raw for one in range(MANY))
         scene.sync()
         scene.work()
         opened.answer = AFTER
         opened.requests.clear()
         yield opened
-        MistralApi().save(DESK, overwrite=True)
 
 
 def again(**more: Any) -> State[Any]:

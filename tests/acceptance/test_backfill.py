@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,19 +28,13 @@ from store.retention import forget_mails
 from tasks.intake import sync_mailbox
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_latest, read_table
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.scene import House, Scene
 from tests.acceptance.workers import write_mail
 from tests.stores import count_rows, look_up
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 NOON = NOW.replace(hour=12, minute=0, second=0) - timedelta(days=20)
 COUNT = 5
-
-
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from prefect.client.schemas.objects import State
-from pydantic import SecretStr
 
 from blocks import MistralApi
 from flows.backfill import backfill
@@ -28,7 +26,8 @@ from store.messages import contacts, judging_items
 from tasks.opening import DESK
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_latest
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.mistral import ask_there
+from tests.acceptance.scene import House, Scene
 from tests.acceptance.workers import change_policy, write_mail
 from tests.fake_batch import FakeBatch, Lines, fail_line
 from tests.stores import count_rows, look_up
@@ -38,16 +37,10 @@ NOON = NOW.replace(hour=12, minute=0, second=0) - timedelta(days=20)
 MANY = 6
 
 
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
-
-
 @pytest.fixture
 def scene(standing: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """An empty desk where more than three old mails are many."""
-    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "batch_over: 500", "batch_over: 3")))
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, ("batch_over: 500", "batch_over: 3"))))
     return empty_desk(standing)
 
 
@@ -55,15 +48,6 @@ def scene(standing: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
 def server(scene: Scene) -> Iterator[FakeBatch]:
     with FakeBatch() as opened, ask_there(opened.url):
         yield opened
-
-
-@contextmanager
-def ask_there(url: str) -> Iterator[None]:
-    MistralApi(api_key=SecretStr("any"), server_url=url).save(DESK, overwrite=True)
-    try:
-        yield
-    finally:
-        MistralApi().save(DESK, overwrite=True)
 
 
 def bring_old(tmp_path: Path, count: int = MANY, first: int = 0, quiet: int = 0, told: bytes = b"") -> None:
@@ -334,7 +318,7 @@ def test_answers_to_another_policy_are_not_used(
 ) -> None:
     bring_old(tmp_path)
     judge()
-    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "batch_over: 500", "batch_over: 4")))
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, ("batch_over: 500", "batch_over: 4"))))
     asked = len(server.chat.requests)
     scene.work()
     assert len(server.chat.requests) == asked + MANY

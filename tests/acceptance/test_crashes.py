@@ -71,7 +71,7 @@ def shift(request: pytest.FixtureRequest, scene: Scene, tmp_path: Path) -> Itera
     mails = write_mails(THREADS, datetime.now(UTC))
     scene.deliver(one.raw for one in mails)
     scene.sync()
-    policy = change_policy(tmp_path, "claim: 45s", f"claim: {request.param}")
+    policy = change_policy(tmp_path, ("claim: 45s", f"claim: {request.param}"))
     with hire_crew(tmp_path, {"BYRETURN_POLICY": str(policy)}) as crew:
         yield Shift(scene, crew, scene.store, mails)
 

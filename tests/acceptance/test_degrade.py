@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -120,18 +119,6 @@ def refuse_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield int(held.getsockname()[1])
-
-
-@pytest.fixture
-def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """The organisation's policy with other values: (key and value, other value) pairs."""
-    text = Path("policy.yaml").read_text(encoding="utf-8")
-    for value, other in request.param:
-        assert text.count(value) == 1
-        text = text.replace(value, other)
-    file = tmp_path / "policy.yaml"
-    file.write_text(text, encoding="utf-8")
-    monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 
 # --- SMTP is down ------------------------------------------------------------------------------------------------

@@ -20,8 +20,8 @@ from prefect.client.schemas.objects import State
 
 from blocks import MistralApi
 from classifiers.asking import TRIES
-from classifiers.judge import PATIENCE
 from classifiers.local import EXAMPLES
+from desk.circuit import PATIENCE
 from desk.evaluation import read_examples
 from flows.evaluate_classifier import evaluate_classifier
 from tasks.opening import DESK

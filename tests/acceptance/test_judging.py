@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,18 +47,6 @@ ACCOUNT = {"category": "account", "confidence": 0.99}
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits between two tries, unless the server asks for it."""
     monkeypatch.setattr("tasks.judging.PATIENT", HASTE)
-
-
-@pytest.fixture
-def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """The organisation's policy with other values: (value, other value) pairs."""
-    text = Path("policy.yaml").read_text(encoding="utf-8")
-    for value, other in request.param:
-        assert text.count(value) == 1
-        text = text.replace(value, other)
-    file = tmp_path / "policy.yaml"
-    file.write_text(text, encoding="utf-8")
-    monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 
 def write_some(*names: str) -> list[bytes]:

@@ -47,7 +47,7 @@ from tasks.sending import send_letters
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_latest, read_table
 from tests.acceptance.command import Command, make_command
-from tests.acceptance.scene import PASSWORD, House, Scene, open_scene
+from tests.acceptance.scene import PASSWORD, Scene
 from tests.acceptance.test_privacy import dump_prefect
 from tests.acceptance.workers import write_mail
 from tests.dovecot import Dovecot, run_dovecot
@@ -129,12 +129,6 @@ def work() -> None:
 def dovecot() -> Iterator[Dovecot]:
     with run_dovecot(dict.fromkeys(USERS, PASSWORD), more=FLAGGED) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -30,18 +30,12 @@ from store.troubles import list_quarantine, replay_quarantined
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_table
 from tests.acceptance.command import make_command
-from tests.acceptance.scene import PASSWORD, House, Scene, open_scene
+from tests.acceptance.scene import PASSWORD, Scene
 from tests.acceptance.workers import change_policy
 from tests.stores import count_rows, look_up
 
 LIMIT = 1_000_000
 WRONG: dict[str, Any] = {"credentials": PasswordCredentials(user="contact", password=SecretStr("wrong"))}
-
-
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("mailboxes")) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -179,7 +173,7 @@ def test_the_operator_does_not_hear_of_a_mailbox_that_another_worker_took_over(
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy whose limit a test can pass."""
-    file = change_policy(tmp_path, "mail_bytes: 52428800", f"mail_bytes: {LIMIT}")
+    file = change_policy(tmp_path, ("mail_bytes: 52428800", f"mail_bytes: {LIMIT}"))
     monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 

@@ -28,7 +28,7 @@ from tasks.intake import sync_mailbox
 from tasks.reconciling import FolderAudit, reconcile_mailbox
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_table
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.scene import Scene
 from tests.acceptance.workers import write_mail
 from tests.stores import LEASE, count_rows, look_up
 
@@ -63,12 +63,6 @@ class Synced:
             client.select_folder("INBOX")
             client.delete_messages(uids)
             client.expunge()
-
-
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
 
 
 @pytest.fixture

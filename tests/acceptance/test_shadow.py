@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,18 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from pydantic import SecretStr
 
-from blocks import MistralApi
 from flows.compare_classifiers import compare_classifiers
 from store.corrections import corrections
 from store.engine import writing
 from store.engines import spending
-from tasks.opening import DESK
 from tests.acceptance.again import empty_desk
 from tests.acceptance.artifacts import read_table
 from tests.acceptance.command import Command, make_command
-from tests.acceptance.scene import House, Scene, open_scene
+from tests.acceptance.mistral import ask_there
+from tests.acceptance.scene import Scene
 from tests.acceptance.test_degrade import hear, is_partial
 from tests.acceptance.workers import write_mail
 from tests.fake_mistral import REPLIES, FakeMistral, Mode, Reply, Request
@@ -56,12 +53,6 @@ class TwoFaced(FakeMistral):
         return [one for one in self.requests if one["model"] == model]
 
 
-@pytest.fixture(scope="module")
-def standing(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with open_scene(house, tmp_path_factory.mktemp("desk")) as opened:
-        yield opened
-
-
 @pytest.fixture
 def scene(standing: Scene) -> Scene:
     return empty_desk(standing)
@@ -71,15 +62,6 @@ def scene(standing: Scene) -> Scene:
 def server(scene: Scene) -> Iterator[TwoFaced]:
     with TwoFaced(answer=answer) as opened, ask_there(opened.url):
         yield opened
-
-
-@contextmanager
-def ask_there(url: str, seconds: float = 20) -> Iterator[None]:
-    MistralApi(api_key=SecretStr("any"), server_url=url, timeout_seconds=seconds).save(DESK, overwrite=True)
-    try:
-        yield
-    finally:
-        MistralApi().save(DESK, overwrite=True)
 
 
 Choose = Callable[..., None]

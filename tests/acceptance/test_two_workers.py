@@ -37,7 +37,7 @@ def shared(
     """
     server, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
     monkeypatch.setenv("PREFECT_API_URL", scene.house.url)
-    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, "chunk: 200", "chunk: 25")))
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, ("chunk: 200", "chunk: 25"))))
     for url in lend_database(server, template):
         Database(url=SecretStr(url)).save(DESK, overwrite=True)
         yield scene

@@ -113,12 +113,14 @@ def name_references(thread: int, turn: int) -> str:
     return f"References: {earlier}\n" if earlier else ""
 
 
-def change_policy(folder: Path, line: str, other: str) -> Path:
-    """The organisation's policy, written to `folder` with one line changed."""
+def change_policy(folder: Path, *changes: tuple[str, str]) -> Path:
+    """The organisation's policy, written to `folder` with other words in some places, each there once."""
     text = Path("policy.yaml").read_text(encoding="utf-8")
-    assert text.count(line) == 1
+    for words, others in changes:
+        assert text.count(words) == 1
+        text = text.replace(words, others)
     file = folder / "policy.yaml"
-    file.write_text(text.replace(line, other), encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
     return file
 
 

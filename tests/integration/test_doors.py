@@ -175,7 +175,7 @@ def read_flags(imap: ImapServer, folder: str = "INBOX") -> dict[int, tuple[bytes
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that keeps larger mails aside."""
-    file = change_policy(tmp_path, "mail_bytes: 52428800", f"mail_bytes: {LIMIT}")
+    file = change_policy(tmp_path, ("mail_bytes: 52428800", f"mail_bytes: {LIMIT}"))
     monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 

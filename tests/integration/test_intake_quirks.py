@@ -147,7 +147,7 @@ def singly(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A policy that sets larger mails aside."""
-    file = change_policy(tmp_path, "mail_bytes: 52428800", f"mail_bytes: {LIMIT}")
+    file = change_policy(tmp_path, ("mail_bytes: 52428800", f"mail_bytes: {LIMIT}"))
     monkeypatch.setenv("BYRETURN_POLICY", str(file))
 
 

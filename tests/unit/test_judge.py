@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from classifiers.judge import PATIENCE, Breaker, judge_question, leave_to_person
+from classifiers.judge import Breaker, judge_question, leave_to_person
+from desk.circuit import PATIENCE
 from desk.classification import Classification, Question, Source
 from desk.errors import ModelAnswerInvalid, ModelTrouble, ModelUnavailable
 
