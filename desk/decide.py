@@ -15,7 +15,7 @@ from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
 from desk.languages import tell_language
 from desk.mail import Kind, Mail
 from desk.passing import hear_writer, is_passed_on
-from desk.plan import Bounced, OpenTicket, Plan, PlannedLetter, Purpose, TouchTicket, Verdict
+from desk.plan import Fate, OpenTicket, Plan, PlannedLetter, Purpose, Report, TouchTicket, Verdict
 from desk.policy import Category, Policy
 from desk.routing import find_route
 from desk.signals import argues_with_model, confirms_solved, wants_human
@@ -183,14 +183,15 @@ def _ignore(reason: str) -> Callable[[Case], Plan]:
 
 def _ignore_kind(case: Case) -> Plan:
     reason = case.mail.kind.value.replace("_", "-")
-    return Plan(Verdict.IGNORED, reason, "", bounced=_tell_bounce(case))
+    return Plan(Verdict.IGNORED, reason, "", report=_tell_bounce(case))
 
 
-def _tell_bounce(case: Case) -> Bounced | None:
+def _tell_bounce(case: Case) -> Report | None:
     bounce, letter_id = case.mail.bounce, case.facts.bounced_letter
     if bounce is None or letter_id is None:
         return None
-    return Bounced(letter_id, bounce.recipients, bounce.permanent, bounce.status or bounce.reason)
+    fate = Fate.BOUNCED if bounce.permanent else Fate.DELAYED
+    return Report(letter_id, bounce.recipients, fate, bounce.status or bounce.reason, bounce.reason)
 
 
 def _ignore_category(case: Case) -> Plan:

@@ -14,6 +14,8 @@
     │   ├── ModelUnavailable          down, slow, throttled, over budget
     │   └── ModelAnswerInvalid        answered outside the closed sets
     ├── MailTrouble                   one mail can't be handled: it goes to quarantine with this as cause
+    ├── LetterTrouble                 one letter can't go out as it stands: it becomes a draft or waits for a person
+    │   └── LetterHole                a value that its template asks for is missing
     ├── ClaimLost                     somebody else has the work now: drop ours, nothing was committed
     ├── TimeOver                      a work that lasts by the clock has had its time: no fault of anybody's
     ├── StaleDecision                 facts changed under a decision: decide again
@@ -155,6 +157,19 @@ class MailTrouble(ByreturnError):
 
     code = "mail"
     remedy = "It is in quarantine: see `byreturn quarantine`, replay it when the cause is mended."
+
+
+class LetterTrouble(ByreturnError):
+    """A letter can't go out as it stands."""
+
+    code = "letter"
+    remedy = "See `byreturn letters`: it tells what became of it."
+
+
+class LetterHole(LetterTrouble):
+    """A letter lacks a value that its template asks for."""
+
+    code = "hole"
 
 
 class ClaimLost(ByreturnError):

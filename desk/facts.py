@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from desk.mail import Address
@@ -75,7 +75,10 @@ class Facts:
     organisation: Organisation | None = None
     sent_to_sender: tuple[datetime, ...] = ()  # automatic letters to this sender lately
     sent_on_ticket: tuple[datetime, ...] = ()
+    sent_by_mailbox: tuple[tuple[timedelta, int], ...] = ()  # automatic letters within each span of the caps
+    sent_in_all: tuple[tuple[timedelta, int], ...] = ()
     agent_active: bool = False  # a person of ours has the case
+    suppressed: bool = False  # letters to where its answer would go came back
     arrival: Arrival = Arrival.LIVE
     too_large: bool = False  # above the policy's size limit: only its header was fetched
 

@@ -21,6 +21,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "letter_recipient": ("address",),
     "incident": ("cause",),
     "conversation_ref": ("ref",),
+    "suppression": ("address",),
+    "agent_letter": ("ref", "text"),
+    "certificate": ("address", "pem"),
+    "faq_candidate": ("question", "answer"),
 }
 
 

@@ -67,16 +67,27 @@ class PlannedLetter:
     language: str
     recipients: tuple[str, ...]
     draft: bool = False
+    segment: str = ""  # whose template, where there is one of its own
+
+
+class Fate(StrEnum):
+    """What the mail system told of a letter after it had gone out."""
+
+    DELAYED = "delayed"  # only late: nothing is lost yet
+    BOUNCED = "bounced"
+    DELIVERED = "delivered"  # RFC 3464, where the server tells of success
+    READ = "read"  # RFC 8098
 
 
 @dataclass(frozen=True, slots=True)
-class Bounced:
-    """What a bounce tells of a letter of ours; without `recipients` it is about all of them."""
+class Report:
+    """What a bounce or receipt tells of a letter of ours; without `recipients` it is about all of them."""
 
     letter_id: int
     recipients: tuple[str, ...]
-    permanent: bool  # else it is only late: nothing is lost yet
+    fate: Fate
     code: str  # RFC 3463 status, or the reason in a word
+    reason: str = ""  # one of desk.mail.bounces.REASONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,6 @@ class Plan:
     rule: str
     ticket: OpenTicket | TouchTicket | None = None
     letters: tuple[PlannedLetter, ...] = ()
-    bounced: Bounced | None = None
+    report: Report | None = None
     folder: str = ""  # where the mail is filed; empty: where it lies
     mark: str = ""

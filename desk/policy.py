@@ -41,6 +41,7 @@ Mode = Literal["off", "draft", "auto"]
 Priority = Literal["normal", "important", "urgent"]
 Segment = Literal["pilot", "standard", "academy", "international"]
 Condition = Literal["category", "priority", "segment"]
+Receipt = Literal["delivery", "read"]
 FieldKind = Literal["name", "date", "class", "version", "platform", "number", "text"]
 DigestType = Literal[
     "new", "answered", "waiting", "late", "escalated", "categories", "teams", "organisations", "times",
@@ -255,7 +256,19 @@ class PriorityTimes(Section):
     resolve_in: WorkSpan
 
 
-class Level(Section):
+class Preferences(Section):
+    """How somebody likes letters: as HTML or plain text, where answers to them go ("" for the usual place), signed by
+    whom ("" for the organisation), how important they are marked, and which receipts are asked for.
+    """
+
+    format: Literal["html", "text"] = "html"
+    reply_to: EmailAddress | Literal[""] = ""
+    signature: Line | Literal[""] = ""
+    importance: Literal["normal", "high"] = "normal"
+    receipts: Many[Receipt] = ()
+
+
+class Level(Preferences):
     """Who is rung once `at` (1.0 is the whole) of the running deadline is gone."""
 
     name: Line
@@ -267,7 +280,8 @@ class Category(Section):
     """One subject of mail, described in the languages of the organisation by the keys fr, en, …
 
     `folder` is where its mails are filed, and from where an agent's move tells us better; `fields` are what is looked
-    for in its mails, name → kind (desk.fields).
+    for in its mails, name → kind (desk.fields); `answers` tells what its letters say: their template's words alone, or
+    passages of approved articles as well, without which nothing goes out by itself.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -279,6 +293,7 @@ class Category(Section):
     ticket: StrictBool = True
     folder: Folder = ""
     fields: Mapping[FieldName, FieldKind] = Field(default_factory=dict)
+    answers: Literal["template", "articles"] = "template"
 
     def describe(self, language: str) -> str:
         """The description in `language`, else the first one given."""
@@ -340,8 +355,8 @@ class ClassificationSection(Section):
     shadow: Shadow = Shadow()
 
 
-class Team(Section):
-    """`address` may hold `{academy}`, see `desk.routing`."""
+class Team(Preferences):
+    """Who handles tickets. `address` may hold `{academy}`, see `desk.routing`."""
 
     address: TeamAddress
 
@@ -371,20 +386,57 @@ class TrustSection(Section):
     check_dkim: StrictBool = True
 
 
+class Smime(Section):
+    """S/MIME (RFC 8551): whether letters are signed, and encrypted never, where the reader's certificate is known, or
+    always, so that whoever has none gets no letter.
+    """
+
+    sign: StrictBool = False
+    encrypt: Literal["never", "possible", "always"] = "never"
+
+
 class LettersSection(Section):
-    """`plus_address`: answers go to an address with the ticket in it; the mail server must take those (RFC 5233)."""
+    """`plus_address`: answers go to an address with the ticket in it; the mail server must take those (RFC 5233).
+    `templates`: a folder of the organisation's own, looked into before ours. `sent_copy`: what went out is laid in the
+    mailbox's Sent folder. `receipts` are asked for in letters to requesters. `most_bytes`: a larger letter is made
+    smaller. `links_for`: how long a link to a file holds. `give_up_after`: a letter that nobody took until then is
+    refused. `suppress_for`: an address that letters came back from is not written to for so long.
+    """
 
     plus_address: StrictBool = False
+    templates: StrictStr = ""
+    sent_copy: StrictBool = True
+    receipts: Many[Receipt] = ()
+    most_bytes: Count = 20_000_000
+    links_for: Span = timedelta(days=14)
+    give_up_after: Span = timedelta(days=2)
+    suppress_for: Span = timedelta(days=180)
+    smime: Smime = Smime()
+
+
+class KnowledgeSection(Section):
+    """`folder` holds the articles; of these `passages` at most are quoted. `embeddings` names the model that also
+    searches by meaning, "" for none; `propose_after`: so many resolved tickets with like questions make a candidate.
+    """
+
+    folder: StrictStr = "knowledge"
+    passages: Annotated[StrictInt, Field(ge=1, le=5)] = 2
+    embeddings: StrictStr = ""
+    propose_after: Count = 2
 
 
 class Limits(Section):
-    """Caps. `letters_per_…`: at most so many letters within each duration; `mail_bytes` in bytes; `silent_visits`: of
-    a mailbox's intervals without a good visit before the operator hears of it.
+    """Caps. `letters_per_…` and `letters_in_all`: at most so many automatic letters within each duration, then drafts;
+    `sent_per_mailbox`: letters of all kinds that the provider lets go out of one, then they wait; `mail_bytes` in bytes;
+    `silent_visits`: of a mailbox's intervals without a good visit before the operator hears of it.
     """
 
     answer_within: Span
     letters_per_sender: Mapping[Span, Count] = Field(min_length=1)
     letters_per_ticket: Mapping[Span, Count] = Field(min_length=1)
+    letters_per_mailbox: Mapping[Span, Count] = {timedelta(hours=1): 200, DAY: 500}
+    letters_in_all: Mapping[Span, Count] = {DAY: 2000}
+    sent_per_mailbox: Mapping[Span, Count] = {DAY: 500, 30 * DAY: 10_000}
     mail_bytes: Count
     silent_visits: Count = 6
     attempts: Count
@@ -392,7 +444,7 @@ class Limits(Section):
     chunk: Annotated[Count, Field(le=500)]  # one task run per chunk: 100–500 is what Prefect takes well
 
 
-class Reader(Section):
+class Reader(Preferences):
     """One reader of the digest; no `teams` means all of them."""
 
     name: TeamName
@@ -400,7 +452,6 @@ class Reader(Section):
     language: Language
     frequency: Literal["daily", "weekly", "on_demand"]
     weekday: Weekday = "mon"
-    format: Literal["html", "text"] = "html"
     types: Many[DigestType] = DIGEST_TYPES
     teams: Many[StrictStr] = ()
 
@@ -440,6 +491,7 @@ class Policy(Section):
     agents: Many[EmailAddress] = ()
     trust: TrustSection
     letters: LettersSection = LettersSection()
+    knowledge: KnowledgeSection = KnowledgeSection()
     limits: Limits
     filing: Mapping[Verdict, Folder] = Field(default_factory=dict)
     digest: Digest = Digest()

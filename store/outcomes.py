@@ -13,7 +13,7 @@ from desk.classification import Classification, Role, Trouble
 from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
-from desk.plan import Bounced, OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.plan import Fate, OpenTicket, Plan, Purpose, Report, TouchTicket, Verdict
 from store.after import queue_filings
 from store.engine import changed, insert_many, insert_new, insert_once, insert_rows, writing
 from store.facts import letters, participants, recipients, tickets
@@ -39,6 +39,11 @@ class ReadyLetter:
     body: bytes
     draft: bool = False
     automatic: bool = True
+    reason: str = ""  # in a word: why it is a draft
+    template: str = ""
+    segment: str = ""
+    variant: str = ""
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,8 @@ def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> Non
         _queue_letters(connection, works, decided, placed)
         queue_filings(connection, {one.of: one.outcome.plan.folder for one in works})
         for one in works:
-            if one.outcome.plan.bounced:
-                _mark_bounced(connection, one.outcome.plan.bounced, one)
+            if one.outcome.plan.report:
+                _mark_report(connection, one.outcome.plan.report, one)
 
 
 def _hold_claims(connection: sa.Connection, works: Sequence[Work], claim_until: datetime) -> None:
@@ -338,6 +343,12 @@ def _describe_letter(
         "body": letter.body,
         "automatic": letter.automatic,
         "state": "draft" if letter.draft else "queued",
+        "reason": letter.reason,
+        "template": letter.template,
+        "segment": letter.segment,
+        "variant": letter.variant,
+        "language": letter.language,
+        "shape": "",
         "attempts": 0,
         "claimed_by": "",
         "created_at": now,
@@ -360,20 +371,21 @@ def keep_letter(
     return letter_id
 
 
-def _mark_bounced(connection: sa.Connection, bounced: Bounced, work: Work) -> None:
+def _mark_report(connection: sa.Connection, report: Report, work: Work) -> None:
     """The recipients that are named, else all: one may have had the letter passed on to where it then failed."""
-    of_letter = sa.update(recipients).where(recipients.c.letter_id == bounced.letter_id)
-    told = of_letter.values(code=bounced.code, **({"state": "bounced"} if bounced.permanent else {}))
-    if not changed(connection.execute(told.where(recipients.c.address.in_(bounced.recipients)))):
+    of_letter = sa.update(recipients).where(recipients.c.letter_id == report.letter_id)
+    bounced = report.fate is Fate.BOUNCED
+    told = of_letter.values(code=report.code, **({"state": "bounced"} if bounced else {}))
+    if not changed(connection.execute(told.where(recipients.c.address.in_(report.recipients)))):
         connection.execute(told)
-    if bounced.permanent:
-        _tell_ticket(connection, bounced, work)
+    if bounced:
+        _tell_ticket(connection, report, work)
 
 
-def _tell_ticket(connection: sa.Connection, bounced: Bounced, work: Work) -> None:
+def _tell_ticket(connection: sa.Connection, report: Report, work: Work) -> None:
     """Its history says that the requester did not get the letter."""
     joined = sa.select(tickets.c.id, tickets.c.status).join(letters, letters.c.ticket_id == tickets.c.id)
-    row = connection.execute(joined.where(letters.c.id == bounced.letter_id)).first()
+    row = connection.execute(joined.where(letters.c.id == report.letter_id)).first()
     if row:
         event = {"ticket_id": row.id, "at": work.now, "word": "bounced", "status": row.status, "message_id": work.of}
         connection.execute(_KEEP_EVENTS, event)

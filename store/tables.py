@@ -434,7 +434,13 @@ class Letter(SQLModel, table=True):
     mailbox_id: int | None = Field(default=None, foreign_key="mailbox.id")
     sender: str = ""
     automatic: bool = True  # counts towards the caps
-    state: str  # queued | sending | sent | partly | refused | unknown | draft | drafted | erased
+    state: str  # queued | sending | deferred | sent | partly | refused | unknown | draft | drafted | withdrawn | erased
+    reason: str = ""  # in a word: why it is a draft, was deferred or withdrawn
+    template: str = ""  # with segment and variant: what its words were made of
+    segment: str = ""
+    variant: str = ""
+    language: str = ""
+    shape: str = ""  # what was done to make it go: "" | plain | zipped | linked | noted
     body: bytes | None = None
     attempts: int = 0
     claimed_by: str = ""
@@ -452,8 +458,101 @@ class LetterRecipient(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     letter_id: int = Field(foreign_key="letter.id", index=True)
     address: str | None = Field(default=None, index=True)
-    state: str = "queued"  # queued | sent | refused | unknown | bounced
+    state: str = "queued"  # queued | deferred | sent | refused | unknown | suppressed | delivered | read | bounced
     code: str = ""  # SMTP reply or RFC 3463 status
+    delivered_at: datetime | None = maybe()
+    read_at: datetime | None = maybe()
+
+
+class LetterEvent(SQLModel, table=True):
+    """What became of a letter, step by step: words and codes, no person."""
+
+    __tablename__ = "letter_event"
+    id: int | None = Field(default=None, primary_key=True)
+    letter_id: int = Field(foreign_key="letter.id", index=True)
+    at: datetime = instant()
+    word: str  # sending | sent | deferred | refused | unknown | delivered | read | bounced | withdrawn | plain | …
+    code: str = ""
+
+
+class Suppression(SQLModel, table=True):
+    """An address that letters come back from, or that must not be written to; until it may be tried again."""
+
+    address: str = Field(primary_key=True)
+    reason: str  # bounced | by-hand | unsubscribed | invalid
+    code: str = ""
+    since: datetime = instant()
+    until: datetime | None = maybe(index=True)  # empty: for good
+
+
+class AgentLetter(SQLModel, table=True):
+    """A letter that a person of ours sent from the mail client, found in the Sent folder; its Message-ID as digest."""
+
+    __tablename__ = "agent_letter"
+    ref: str = Field(primary_key=True)
+    mailbox_id: int = Field(foreign_key="mailbox.id")
+    ticket_id: int | None = Field(default=None, foreign_key="ticket.id", index=True)
+    message_id: int | None = Field(default=None, foreign_key="message.id", index=True)  # the mail it answers
+    letter_id: int | None = Field(default=None, foreign_key="letter.id")  # the draft it came of
+    at: datetime = instant()
+    text: str = ""  # what it says, under pseudonyms
+
+
+class SharedFile(SQLModel, table=True):
+    """A file too large for a letter, put where its link leads; deleted once that has expired."""
+
+    __tablename__ = "shared_file"
+    id: int | None = Field(default=None, primary_key=True)
+    letter_id: int = Field(foreign_key="letter.id", index=True)
+    place: str = Field(unique=True)  # random, tells nothing of the file
+    size_bytes: int = wide()
+    expires_at: datetime = instant(index=True)
+    state: str = "shared"  # shared | gone
+
+
+class Certificate(SQLModel, table=True):
+    """Whom letters are encrypted to (S/MIME): an address and its X.509 certificate, PEM."""
+
+    address: str = Field(primary_key=True)
+    pem: str
+    added_at: datetime = instant()
+    expires_at: datetime = instant()
+
+
+class Embedding(SQLModel, table=True):
+    """A passage of an article as a model's vector: little-endian float32."""
+
+    key: str = Field(primary_key=True)  # hash of model and passage
+    vector: bytes
+
+
+class Lookup(SQLModel, table=True):
+    """What was looked up in the articles for a mail."""
+
+    message_id: int = Field(primary_key=True, foreign_key="message.id")
+    at: datetime = instant(index=True)
+    category: str = ""
+    language: str = ""
+    article: str = ""  # the best one; empty when none is near enough
+    score: float = 0.0
+    outcome: str = ""  # quoted | grounded | refused | none
+    faults: str = ""  # what the checker found, in words
+
+
+class FaqCandidate(SQLModel, table=True):
+    """A question that a person answered, proposed as an article; both under pseudonyms."""
+
+    __tablename__ = "faq_candidate"
+    id: int | None = Field(default=None, primary_key=True)
+    message_id: int = Field(foreign_key="message.id", unique=True)
+    at: datetime = instant(index=True)
+    category: str = ""
+    language: str = ""
+    question: str = ""
+    answer: str = ""
+    alike: int = 1  # resolved tickets with a question like this one
+    state: str = "proposed"  # proposed | approved | rejected
+    article: str = ""  # the file it became
 
 
 class Filing(SQLModel, table=True):
@@ -466,7 +565,7 @@ class Filing(SQLModel, table=True):
     )
     id: int | None = Field(default=None, primary_key=True)
     mailbox_id: int = Field(foreign_key="mailbox.id")
-    action: str  # after_intake | move | draft
+    action: str  # after_intake | move | draft | withdraw | sent
     delivery_id: int | None = Field(default=None, foreign_key="delivery.id")
     letter_id: int | None = Field(default=None, foreign_key="letter.id")
     folder: str = ""

@@ -67,8 +67,15 @@ HARMLESS = {
     "judging_batch": ("marker", "job", "state", "model", "prompt", "policy_version", "claimed_by"),
     "judging_item": ("state",),
     "legal_hold": ("reason",),  # the officer's own words about the case
-    "letter": ("origin", "purpose", "header_id", "sender", "state", "claimed_by", "error_code"),
+    "embedding": ("key", "vector"),  # of our own articles
+    "faq_candidate": ("category", "language", "state", "article"),
+    "letter": (
+        "origin", "purpose", "header_id", "sender", "state", "claimed_by", "error_code", "reason", "template",
+        "segment", "variant", "language", "shape",
+    ),
+    "letter_event": ("word", "code"),
     "letter_recipient": ("state", "code"),
+    "lookup": ("category", "language", "article", "outcome", "faults"),
     "mailbox": (
         "block_id", "name", "host", "user", "address", "after_intake", "status", "error_code", "remedy", "lease_token",
         "watch_token", "stamp",
@@ -78,7 +85,9 @@ HARMLESS = {
     "pack": ("name",),
     "quarantine": ("cause", "incident"),
     "retention_run": ("counts",),
+    "shared_file": ("place", "state"),
     "spending": ("day", "engine"),
+    "suppression": ("reason", "code"),
     "ticket": ("number", "status", "category", "priority", "team", "language", "organisation"),
     "tombstone": ("key_version", "digest"),
     "trained_model": ("key", "state", "figures", "artefact"),  # learnt from texts under pseudonyms

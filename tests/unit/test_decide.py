@@ -16,7 +16,7 @@ from desk.decide import RULES, decide, needs_judgement, weigh_signals
 from desk.facts import Arrival, Facts, Organisation, Status, TicketFacts, Trust
 from desk.mail import Address, Bounce, Forward, Kind, Mail
 from desk.passing import find_writer, hear_writer
-from desk.plan import Bounced, OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.plan import Fate, OpenTicket, Plan, Purpose, Report, TouchTicket, Verdict
 from desk.policy import load_policy
 
 POLICY = load_policy((Path(__file__).parents[2] / "policy.yaml").read_text(encoding="utf-8"))
@@ -407,4 +407,4 @@ def test_a_bounce_of_a_letter_of_ours_says_of_which_and_why() -> None:
     plan = decide(
         replace(MAIL, kind=Kind.BOUNCE, bounce=bounce), replace(FACTS, bounced_letter=7), None, POLICY, CLOCK, NOW
     )
-    assert plan.bounced == Bounced(7, ("ada@school.example",), True, "mailbox-full")
+    assert plan.report == Report(7, ("ada@school.example",), Fate.BOUNCED, "mailbox-full", "mailbox-full")
