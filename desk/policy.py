@@ -427,7 +427,7 @@ class KnowledgeSection(Section):
 
 class Limits(Section):
     """Caps. `letters_per_…` and `letters_in_all`: at most so many automatic letters within each duration, then drafts;
-    `sent_per_mailbox`: letters of all kinds that the provider lets go out of one, then they wait; `mail_bytes` in bytes;
+    `sent_per_mailbox`: letters of all kinds that the provider lets out of one, then they wait; `mail_bytes` in bytes;
     `silent_visits`: of a mailbox's intervals without a good visit before the operator hears of it.
     """
 
