@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help install demo test coverage check up migrate lock format bench-sync bench-read bench-desk bench-classify bench-fuzz
+.PHONY: help install demo test coverage check up migrate lock format bench-sync bench-read bench-desk bench-classify bench-letters bench-fuzz
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,6 +63,9 @@ bench-desk: install  ## measure the way from kept mail to ticket beside django-h
 
 bench-classify: install  ## measure how fast and how well the local model judges, beside scikit-learn
 	@$(BIN)/python -m bench.classify $(ARGS)
+
+bench-letters: install  ## measure how fast letters go out, beside smtplib
+	@$(BIN)/python -m bench.letters $(ARGS)
 
 bench-fuzz: install  ## look for mails that the reader can't bear, guided by coverage, for a minute
 	@$(BIN)/python -m bench.fuzz $(ARGS)

@@ -1,100 +1,288 @@
-"""Measure how fast letters are written: every template in every language, rendered and composed.
+"""Measure how fast letters go out: our carrier beside smtplib, and the outbox with its database, into one sink.
 
-    python -m bench.letters [--repetitions 9] [--profile]
+    python -m bench.letters [--letters 1000] [--size 3000] [--repetitions 5] [--json FILE]
 
-Each step goes through all letters again and again; the best round counts, in processor time. Beside ours stands the
-standard library, given the same words and no more than the plainest headers.
+All ways take turns, a hundred letters each, in an order that turns, so that whatever else the machine does falls on all
+of them. The sink is Postfix's smtp-sink where it can be had, else one of our own.
 """
 
 from __future__ import annotations
 
 import argparse
-import cProfile
-import pstats
+import json
+import os
+import platform
+import shutil
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from typing import TypeVar
+from functools import partial
+from pathlib import Path
+from statistics import median
 
-from desk.mail import Address
-from letters.compose import compose_letter
-from letters.dates import SPEECH
-from letters.render import Rendered, render_letter
-from letters.slots import SLOTS, sample_slots
+from rich.console import Console
 
-T = TypeVar("T")
-PAIRS = tuple((name, language) for name in SLOTS for language in SPEECH)
-SAMPLES = {pair: sample_slots(*pair) for pair in PAIRS}
-SENDER = Address("L'Atelier des Carnets, école", "support@atelier.example")
-MOMENT = datetime(2026, 11, 17, 9, 0, tzinfo=UTC)
-NUMBER = "<2026-000123.1a2b3c4d5e6f.9f8e7d6c@atelier.example>"
-PARENT = "<CAFo0k1234567890abcdef@mail.ecole.example>"
+from bench.report import lay_table
+from bench.server import find_program
+from blocks import SmtpServer
+from blocks.carrier import Carried, Envelope
+from demo.house import find_port, run_process
+from desk.plan import Purpose
+from desk.policy import Policy, read_policy
+from store.engine import open_engine, writing
+from store.keys import KeyRing
+from store.memory import Store
+from store.migrate import migrate_store
+from store.outcomes import ReadyLetter, keep_letter
+from store.packs import PackFolder
+from tasks.sending import Office, send_chunk
+
+ROOT = Path(__file__).resolve().parents[1]
+SLICE = 100  # what the outbox sends over one connection
+SENDER, PERSON = "support@atelier.example", "camille@ecole.example"
+EACH, ONE, ASKED, PIPED = (
+    "smtplib, a connection each",
+    "smtplib, one connection",
+    "carrier, asked",
+    "carrier, pipelined",
+)
+OUTBOX = "outbox, SQLite"
+LEAST = {ASKED: 1.8, PIPED: 4.0}  # times a connection each
+COLUMNS = ("way", "letters/s", "ms a letter", "CPU ms a letter", "× a connection each", "× by CPU")
+
+Send = Callable[[int], None]  # so many letters
 
 
-def render_pair(pair: tuple[str, str]) -> Rendered:
-    return render_letter(*pair, SAMPLES[pair])
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds a letter; `cpu` without the sink's."""
+
+    wall: float
+    cpu: float
 
 
-def compose_ours(shown: Rendered) -> bytes:
-    return compose_letter(
-        shown,
-        message_id=NUMBER,
-        sender=SENDER,
-        recipients=("camille@ecole.example",),
-        date=MOMENT,
-        in_reply_to=PARENT,
-        references=("<first@ecole.example>",),
-        reply_to="support+2026-000123@atelier.example",
+Heat = dict[str, Spent]  # by way
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    name: str
+    port: int
+
+    @property
+    def block(self) -> SmtpServer:
+        return SmtpServer(sender=SENDER, host="127.0.0.1", port=self.port, security="none")
+
+
+# --- the sink --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def run_sink(home: Path) -> Iterator[Sink]:
+    port = find_port()
+    postfix = find_postfix()
+    if postfix:
+        name, command, env = "smtp-sink of Postfix", *call_postfix(postfix, port)
+    else:
+        name, command, env = "a sink of our own", [sys.executable, "-m", "bench.sink", str(port)], {}
+    with run_process(command, home / "sink.log", env) as child:
+        wait_open(port, child)
+        yield Sink(name, port)
+
+
+def find_postfix() -> Path | None:
+    """smtp-sink as it is installed, else out of Debian's package, which is unpacked and never installed."""
+    here = find_program("smtp-sink")
+    folder = ROOT / "build" / "postfix"
+    unpacked = folder / "usr" / "sbin" / "smtp-sink"
+    if not here and not unpacked.exists() and shutil.which("apt-get") and shutil.which("dpkg"):
+        unpack_postfix(folder)
+    return Path(here) if here else unpacked if unpacked.exists() else None
+
+
+def unpack_postfix(folder: Path) -> None:
+    """Whatever fails is told by what is missing then."""
+    print("unpacking postfix", flush=True)
+    with tempfile.TemporaryDirectory() as work:
+        if os.geteuid() == 0:
+            subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
+        subprocess.run(["apt-get", "download", "-qq", "postfix"], cwd=work, check=False, capture_output=True)
+        for package in Path(work).glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(folder)], check=False, capture_output=True)
+
+
+def call_postfix(program: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    who = ["-u", "nobody"] if os.geteuid() == 0 else []
+    libraries = program.parents[1] / "lib" / "postfix"
+    return [str(program), *who, f"127.0.0.1:{port}", "1024"], {"LD_LIBRARY_PATH": str(libraries)}
+
+
+def wait_open(port: int, child: subprocess.Popen[bytes], seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and child.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit("the sink did not start")
+
+
+# --- the ways --------------------------------------------------------------------------------------------------------
+
+
+def write_letter(number: int, size: int) -> bytes:
+    """Plain text; `size` in bytes, about."""
+    head = (
+        f"From: L'Atelier <{SENDER}>\r\nTo: {PERSON}\r\nDate: Tue, 17 Nov 2026 09:00:00 +0000\r\nSubject: Letter\r\n"
+        f"Message-ID: <{number}.bench@atelier.example>\r\nMIME-Version: 1.0\r\n\r\n"
+    )
+    line = "Bonjour, voici comment retrouver votre mot de passe dans l'application.\r\n"
+    return (head + line * max(1, (size - len(head)) // len(line))).encode()
+
+
+def send_each(sink: Sink, bodies: Sequence[bytes], count: int) -> None:
+    for body in bodies[:count]:
+        with smtplib.SMTP("127.0.0.1", sink.port) as client:
+            client.sendmail(SENDER, [PERSON], body)
+
+
+def send_over_one(sink: Sink, bodies: Sequence[bytes], count: int) -> None:
+    with smtplib.SMTP("127.0.0.1", sink.port) as client:
+        for body in bodies[:count]:
+            client.sendmail(SENDER, [PERSON], body)
+
+
+def send_carried(sink: Sink, bodies: Sequence[bytes], pipelining: bool, count: int) -> None:
+    sent: list[int] = []
+
+    def turn(done: Carried | None, _: Envelope | None) -> bool:
+        sent.extend(reply.code for reply in done.replies.values()) if done else None
+        return True
+
+    letters = (Envelope(number, SENDER, (PERSON,), body) for number, body in enumerate(bodies[:count]))
+    with sink.block.open_carrier(pipelining=pipelining) as carrier:
+        carrier.carry(letters, turn)
+    if sent != [250] * count:
+        raise SystemExit("not every letter was taken")
+
+
+def send_outbox(office: Office, count: int) -> None:
+    done = send_chunk(office, count)
+    if (done.sent, done.error_code) != (count, ""):
+        raise SystemExit(f"the outbox sent {done.sent} letters of {count} {done.error_code}")
+
+
+@contextmanager
+def open_office(home: Path, sink: Sink) -> Iterator[Office]:
+    """An outbox on a SQLite file, durable as a desk's."""
+    key = bytes(32)
+    engine = open_engine(f"sqlite:///{home / 'desk.db'}")
+    migrate_store(engine)
+    store = Store(engine, PackFolder(home / "packs"), KeyRing({"m": key}, "m", {"t": key}, "t"))
+    policy: Policy = read_policy(ROOT / "policy.yaml")
+    try:
+        yield Office(store, policy, lambda: sink.block)
+    finally:
+        engine.dispose()
+
+
+def queue_letters(store: Store, bodies: Sequence[bytes], heat: int) -> None:
+    now = datetime.now(UTC)
+    with writing(store.engine) as connection:
+        for number, body in enumerate(bodies):
+            name = f"<{heat}.{number}@atelier.example>"
+            letter = ReadyLetter(Purpose.ACKNOWLEDGEMENT, name, SENDER, (f"p{number}@ecole.example",), body)
+            keep_letter(connection, letter, f"bench:{name}", now)
+
+
+# --- the race --------------------------------------------------------------------------------------------------------
+
+
+def race_ways(sink: Sink, home: Path, letters: int, size: int, repetitions: int) -> list[Heat]:
+    bodies = [write_letter(number, size) for number in range(SLICE)]
+    with open_office(home, sink) as office:
+        ways: dict[str, Send] = {
+            EACH: partial(send_each, sink, bodies),
+            ONE: partial(send_over_one, sink, bodies),
+            ASKED: partial(send_carried, sink, bodies, False),
+            PIPED: partial(send_carried, sink, bodies, True),
+            OUTBOX: partial(send_outbox, office),
+        }
+        heats = []
+        for heat in range(repetitions + 1):
+            slices = letters // SLICE if heat else 1  # the first is nobody's: imports and caches
+            for part in range(slices):
+                queue_letters(office.store, bodies, heat * letters + part)
+            heats.append(run_heat(ways, slices))
+    return heats[1:]
+
+
+def run_heat(ways: dict[str, Send], slices: int) -> Heat:
+    walls, cpus = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0)
+    order = list(ways)
+    for part in range(slices):
+        for way in order[part % len(order) :] + order[: part % len(order)]:
+            start, busy = time.perf_counter(), time.process_time()
+            ways[way](SLICE)
+            walls[way] += time.perf_counter() - start
+            cpus[way] += time.process_time() - busy
+    count = slices * SLICE
+    return {way: Spent(walls[way] / count, cpus[way] / count) for way in ways}
+
+
+def print_report(heats: Sequence[Heat]) -> None:
+    Console(width=120).print(lay_table("letters", COLUMNS, (describe_way(heats, way) for way in heats[0])))
+    for way, least in LEAST.items():
+        times = median(compare_walls(heats, way))
+        print(
+            f"{way}: at least {least:g} × a connection each: {'reached' if times >= least else 'missed'}, {times:.2f}"
+        )
+
+
+def describe_way(heats: Sequence[Heat], way: str) -> Sequence[str]:
+    walls, cpus = [heat[way].wall for heat in heats], [heat[way].cpu for heat in heats]
+    by_cpu = [heat[EACH].cpu / heat[way].cpu for heat in heats]
+    return (
+        way,
+        spread([1 / each for each in walls]),
+        f"{1000 * median(walls):.2f}",
+        f"{1000 * median(cpus):.3f}",
+        spread(compare_walls(heats, way), 2),
+        spread(by_cpu, 2),
     )
 
 
-def compose_library(shown: Rendered) -> bytes:
-    letter = EmailMessage(policy=SMTP)
-    letter["From"], letter["To"] = f'"{SENDER.name}" <{SENDER.address}>', "camille@ecole.example"
-    letter["Date"], letter["Subject"], letter["Message-ID"] = MOMENT, shown.subject, NUMBER
-    letter["In-Reply-To"] = letter["References"] = PARENT
-    letter.set_content(shown.text, cte="quoted-printable")
-    letter.add_alternative(shown.html, subtype="html", cte="quoted-printable")
-    return letter.as_bytes()
+def compare_walls(heats: Sequence[Heat], way: str) -> list[float]:
+    return [heat[EACH].wall / heat[way].wall for heat in heats]
 
 
-def time_step(step: Callable[[T], object], given: Sequence[T], repetitions: int) -> float:
-    """Milliseconds of processor time a letter, in the best round."""
-    return min(_time_round(step, given) for _ in range(repetitions)) * 1000 / len(given)
-
-
-def _time_round(step: Callable[[T], object], given: Sequence[T]) -> float:
-    start = time.process_time()
-    for one in given:
-        step(one)
-    return time.process_time() - start
+def spread(figures: Sequence[float], digits: int = 0) -> str:
+    return f"{median(figures):,.{digits}f} [{min(figures):,.{digits}f}–{max(figures):,.{digits}f}]"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repetitions", type=int, default=9)
-    parser.add_argument("--profile", action="store_true", help="show what our time goes into instead")
-    chosen = parser.parse_args()
-    shown = [render_pair(pair) for pair in PAIRS]  # templates are compiled once a process
-    profile_steps(shown) if chosen.profile else time_steps(shown, chosen.repetitions)
-
-
-def time_steps(shown: Sequence[Rendered], repetitions: int) -> None:
-    rendered = time_step(render_pair, PAIRS, repetitions)
-    composed = time_step(compose_ours, shown, repetitions)
-    library = time_step(compose_library, shown, repetitions)
-    print(f"{len(PAIRS)} letters, ms a letter: render {rendered:.3f}, compose {composed:.3f}", end="; ")
-    print(f"together {rendered + composed:.3f}; composed by the standard library {library:.3f}")
-
-
-def profile_steps(shown: Sequence[Rendered]) -> None:
-    with cProfile.Profile() as profile:
-        for _ in range(20):
-            _time_round(render_pair, PAIRS)
-            _time_round(compose_ours, shown)
-    pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+    parser = argparse.ArgumentParser(prog="python -m bench.letters", description=__doc__.partition("\n")[0])
+    parser.add_argument("--letters", type=int, default=1_000, help="of each way in a repetition, in hundreds")
+    parser.add_argument("--size", type=int, default=3_000, help="bytes of a letter")
+    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--json", type=Path, default=Path("build/bench-letters.json"))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="byreturn-bench-") as folder, run_sink(Path(folder)) as sink:
+        heats = race_ways(sink, Path(folder), asked.letters, asked.size, asked.repetitions)
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    print(f"{asked.letters} letters of {asked.size} bytes, {asked.repetitions} repetitions, {sink.name}; {machine}")
+    print_report(heats)
+    asked.json.parent.mkdir(exist_ok=True)
+    samples = [{way: asdict(spent) for way, spent in heat.items()} for heat in heats]
+    asked.json.write_text(json.dumps({"sink": sink.name, "machine": machine, "samples": samples}, indent=1))
 
 
 if __name__ == "__main__":

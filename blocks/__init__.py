@@ -5,6 +5,7 @@
 
 from blocks.alert import AlertChannel
 from blocks.base import Checked, DeskBlock, list_blocks, load_block
+from blocks.carrier import Carried, Carrier, Envelope, Reply, read_limit
 from blocks.credentials import Credentials, PasswordCredentials
 from blocks.database import Database
 from blocks.gmail import GoogleService, GoogleUser
@@ -13,17 +14,24 @@ from blocks.keys import DeskKeys, KeySet
 from blocks.microsoft import MicrosoftApp, MicrosoftUser
 from blocks.mistral import MistralApi
 from blocks.packs import PackStorage
-from blocks.smtp import SmtpServer, read_limit
+from blocks.sharing import FileSharing
+from blocks.smime import Identity, SmimeIdentity
+from blocks.smtp import SmtpServer
 
 __all__ = [
     "AlertChannel",
+    "Carried",
+    "Carrier",
     "Checked",
     "Credentials",
     "Database",
     "DeskBlock",
     "DeskKeys",
+    "Envelope",
+    "FileSharing",
     "GoogleService",
     "GoogleUser",
+    "Identity",
     "ImapMailbox",
     "KeySet",
     "MicrosoftApp",
@@ -31,6 +39,8 @@ __all__ = [
     "MistralApi",
     "PackStorage",
     "PasswordCredentials",
+    "Reply",
+    "SmimeIdentity",
     "SmtpServer",
     "list_blocks",
     "load_block",

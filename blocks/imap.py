@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from blocks.answers import translate_opening, translate_talk
 from blocks.base import Checked, DeskBlock
 from blocks.credentials import Credentials
+from blocks.folders import DRAFTS_FLAG, find_flagged, find_sent
 from blocks.presets import (
     IMAP_PORTS,
     IMAP_PRESETS,
@@ -64,7 +65,10 @@ class ImapMailbox(DeskBlock):
     drafts_folder: str = Field(
         default="Drafts",
         title="Drafts folder",
-        description="As the server names it (Gmail: [Gmail]/Drafts). Empty: no drafts.",
+        description="As the server names it; missing there, the one it flags as such. Empty: no drafts.",
+    )
+    sent_folder: str = Field(
+        default="", title="Sent folder", description="Empty: the one that the server flags as such, else by its name."
     )
     interval_minutes: int = Field(
         default=5, title="Interval in minutes", ge=2, description="Least time between two visits; 2 or more."
@@ -109,7 +113,18 @@ class ImapMailbox(DeskBlock):
     def needed_folders(self) -> tuple[str, ...]:
         """Every folder the desk reads or writes, each once."""
         extra = [self.after_intake_folder] if self.after_intake == "move" else []
-        return tuple(dict.fromkeys(name for name in [*self.folders, self.drafts_folder, *extra] if name))
+        named = [*self.folders, self.drafts_folder, self.sent_folder, *extra]
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    def pick_drafts(self, client: IMAPClient) -> str:
+        """Where drafts lie: the folder named, or where that is missing the server's own; it may have to be made."""
+        if not self.drafts_folder or client.folder_exists(self.drafts_folder):
+            return self.drafts_folder
+        return next(iter(find_flagged(client, DRAFTS_FLAG)), self.drafts_folder)
+
+    def list_sent(self, client: IMAPClient) -> tuple[str, ...]:
+        """Where sent mail lies, the first one for what we lay there; empty when nothing tells."""
+        return (self.sent_folder,) if self.sent_folder else tuple(find_sent(client))
 
     @contextmanager
     def connect(self, opened: Opened = lambda _wire: None) -> Iterator[IMAPClient]:
@@ -135,13 +150,14 @@ class ImapMailbox(DeskBlock):
         Raises as `connect` does, and ConfigurationError naming the folders that are missing.
         """
         with self.connect() as client:
-            missing = [name for name in self.needed_folders if not client.folder_exists(name)]
+            needed = [self.pick_drafts(client) if one == self.drafts_folder else one for one in self.needed_folders]
+            missing = [name for name in needed if not client.folder_exists(name)]
             if missing:
                 raise ConfigurationError(
                     f"{self.place} has no folder {', '.join(missing)}",
                     remedy="Create it in the mailbox or correct its name in the block.",
                 )
-            counts = [f"{name}: {count_mails(client, name)}" for name in self.needed_folders]
+            counts = [f"{name}: {count_mails(client, name)}" for name in needed]
         return Checked(True, f"{self.place} lets us in; mails in {', '.join(counts)}")
 
     def _open_client(self, opened: Opened) -> IMAPClient:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from blocks.answers import REFUSED, read_answer, translate_opening, translate_talk
 from blocks.base import Checked, DeskBlock
+from blocks.carrier import Carrier, read_limit
 from blocks.credentials import Credentials
 from blocks.presets import (
     SMTP_PORTS,
@@ -76,14 +77,10 @@ class SmtpServer(DeskBlock):
         """A signed-in client after EHLO; for one thread.
 
         Connecting and signing in raise SignInRefused, Throttled, NetworkTrouble, ProtocolTrouble or
-        ConfigurationError. What the caller then does with the client raises smtplib's own errors, since it
-        must tell a refused recipient from a letter whose fate is unknown; `read_failure` reads the rest.
+        ConfigurationError. What the caller then does with the client raises smtplib's own errors.
         """
-        with translate_opening(self.place):
-            client = self._open_client()
+        client = self._enter()
         try:
-            with translate_talk(self.place, self.credentials.refusal if self.credentials else REFUSED):
-                self._sign_in(client)
             yield client
         except BaseException:
             client.close()
@@ -91,6 +88,20 @@ class SmtpServer(DeskBlock):
         with suppress(smtplib.SMTPException, OSError):
             client.quit()
         client.close()
+
+    @contextmanager
+    def open_carrier(self, *, pipelining: bool = True) -> Iterator[Carrier]:
+        """A carrier of letters over one signed-in connection; `pipelining` only where the server offers it.
+
+        Raises as `connect` does.
+        """
+        carrier = Carrier(self._enter, self.place, pipelining=pipelining)
+        try:
+            yield carrier
+        except BaseException:
+            carrier.close()
+            raise
+        carrier.quit()
 
     def check(self) -> Checked:
         """EHLO, sign-in and NOOP; nothing is sent. Raises as `connect` does."""
@@ -101,6 +112,17 @@ class SmtpServer(DeskBlock):
             limit = read_limit(client)
         size = f"letters up to {limit} bytes" if limit else "letters of any size"
         return Checked(True, f"{self.place} lets us in and takes {size}")
+
+    def _enter(self) -> smtplib.SMTP:
+        with translate_opening(self.place):
+            client = self._open_client()
+        try:
+            with translate_talk(self.place, self.credentials.refusal if self.credentials else REFUSED):
+                self._sign_in(client)
+        except BaseException:
+            client.close()
+            raise
+        return client
 
     def _open_client(self) -> smtplib.SMTP:
         timeout = self.timeout_seconds
@@ -115,9 +137,3 @@ class SmtpServer(DeskBlock):
             client.ehlo()
         if self.credentials:
             self.credentials.enter_smtp(client)
-
-
-def read_limit(client: smtplib.SMTP) -> int:
-    """Largest letter in bytes that EHLO announced (RFC 1870 SIZE); 0 when it named none."""
-    announced = client.esmtp_features.get("size", "")
-    return int(announced) if announced.isdigit() else 0

@@ -21,6 +21,7 @@ from blocks import (
     ImapMailbox,
     MistralApi,
     PackStorage,
+    SmimeIdentity,
     SmtpServer,
     list_blocks,
     load_block,
@@ -54,24 +55,31 @@ def examine() -> tuple[Finding, ...]:
     checks += [(f"mailbox {name}", _block_check(ImapMailbox, name)) for name in list_blocks(ImapMailbox)]
     checks += [("policy", _check_policy), ("store and keys", _check_store)]
     checks += list_judging()
+    checks += list_sealing()
     return (*(_try_check(what, check) for what, check in checks), *_examine_secrets(datetime.now(UTC).date()))
 
 
 Check = Callable[[], str]
-Checkable = type[Database | PackStorage | DeskKeys | SmtpServer | MistralApi | AlertChannel | ImapMailbox]
+Checkable = type[
+    Database | PackStorage | DeskKeys | SmtpServer | MistralApi | AlertChannel | ImapMailbox | SmimeIdentity
+]
+Holder = ImapMailbox | SmtpServer | SmimeIdentity
 
 
 def _examine_secrets(today: date) -> Iterator[Finding]:
     """A line for each secret whose last day is known; a block that can't be loaded has a line of its own already."""
-    holders: list[tuple[type[ImapMailbox | SmtpServer], str]] = [(SmtpServer, DESK)]
-    for kind, name in [*holders, *((ImapMailbox, name) for name in list_blocks(ImapMailbox))]:
+    holders: list[tuple[type[Holder], str]] = [(SmtpServer, DESK)]
+    holders += [(ImapMailbox, name) for name in list_blocks(ImapMailbox)]
+    holders += [(SmimeIdentity, name) for name in _list_identities()]
+    for kind, name in holders:
         with suppress(ByreturnError):
-            credentials = load_block(kind, name).credentials
-            if credentials and credentials.secret_expires:
-                yield _examine_secret(f"secret of {kind.get_block_type_slug()} {name}", credentials, today)
+            block = load_block(kind, name)
+            secret = block if isinstance(block, SmimeIdentity) else block.credentials
+            if secret and secret.secret_expires:
+                yield _examine_secret(f"secret of {kind.get_block_type_slug()} {name}", secret, today)
 
 
-def _examine_secret(what: str, credentials: Credentials, today: date) -> Finding:
+def _examine_secret(what: str, credentials: Credentials | SmimeIdentity, today: date) -> Finding:
     soon = tell_expiry(credentials.secret_expires, today)
     said = f"its last day is {credentials.secret_expires}"
     return Finding(what, not soon, f"{said}. {credentials.renewal}" if soon else said)
@@ -88,6 +96,19 @@ def list_judging() -> list[tuple[str, Check]]:
                 ("Mistral's limits", _check_limits),
             ]
     return []
+
+
+def list_sealing() -> list[tuple[str, Check]]:
+    """Who signs, where the policy wants letters signed."""
+    return [(f"S/MIME identity {name}", _block_check(SmimeIdentity, name)) for name in _list_identities()]
+
+
+def _list_identities() -> tuple[str, ...]:
+    """The desk's own, missing or not, and those of other addresses; none where the policy can't be read."""
+    with suppress(ByreturnError):
+        if open_policy().letters.smime.sign:
+            return (DESK, *(name for name in list_blocks(SmimeIdentity) if name != DESK))
+    return ()
 
 
 def _check_model(block: MistralApi) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from byreturn import evaluation, judging, learning, quarantine
+from byreturn import certificates, evaluation, faq, judging, knowledge, learning, letters, quarantine
 from byreturn.files import write_private
 from byreturn.show import CONSOLE, show_rows
 from desk.errors import ByreturnError, ConfigurationError
@@ -23,7 +23,11 @@ policy_app = typer.Typer(no_args_is_help=True, help="The organisation's own choi
 keys_app = typer.Typer(no_args_is_help=True, help="The desk's keys.")
 app.add_typer(policy_app, name="policy")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(knowledge.app, name="articles")
 app.add_typer(keys_app, name="keys")
+app.add_typer(letters.app, name="letters")
+app.add_typer(certificates.app, name="certificates")
+app.add_typer(faq.app, name="faq")
 app.command("evaluate")(evaluation.evaluate)
 learning.add_commands(app)
 judging.add_commands(app)
@@ -125,15 +129,6 @@ def tickets(as_json: Json = False) -> None:
     from tasks.opening import open_store
 
     show_rows(list_tickets(open_store()), as_json, "No ticket yet.")
-
-
-@app.command()
-def letters(as_json: Json = False) -> None:
-    """Every letter with its state; `unknown` ones want a person's look."""
-    from store.views import list_letters
-    from tasks.opening import open_store
-
-    show_rows(list_letters(open_store()), as_json, "No letter yet.")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from rich.text import Text
 from byreturn.files import read_eml
 from byreturn.show import CONSOLE, write_instant, write_value
 from desk.languages import tell_language
-from desk.mail import Address, Mail
+from desk.mail import Address, Mail, Told
 
 
 def show_mail(file: Path, as_json: bool) -> None:
@@ -46,6 +46,8 @@ def list_traits(mail: Mail) -> Iterator[tuple[str, object]]:
         "references": mail.references,
         "bounced": bounce and f"{', '.join(bounce.recipients)} {bounce.status} {bounce.reason}".strip(),
         "returned letter": bounce and bounce.message_id,
+        "told": mail.receipt and [write_told(one) for one in mail.receipt.told],
+        "told of": mail.receipt and (mail.receipt.message_id or mail.receipt.envelope_id),
         "forwarded": forward and f"{write_address(forward.sender)}: {forward.subject}",
         "signature": signature and ", ".join(filter(None, (signature.name, signature.organisation, signature.phone))),
         "wrapped in": mail.wrappers,
@@ -56,6 +58,10 @@ def list_traits(mail: Mail) -> Iterator[tuple[str, object]]:
         said = (one.content_type, f"{one.size_bytes} bytes", "inline" if one.inline else "", one.warning.upper())
         yield "attachment", f"{one.name} ({', '.join(filter(None, said))})"
         yield from (("  holds", entry) for entry in one.entries)
+
+
+def write_told(told: Told) -> str:
+    return " ".join(filter(None, (told.recipient or "somebody", told.word.value, told.status, told.reason)))
 
 
 def write_address(address: Address) -> str:

@@ -158,30 +158,8 @@ class MistralClassifier:
         Its fields are what the model says: nobody has checked them yet.
         """
         started = perf_counter()
-        response = self._ask_in_time(question)
+        response = ask_in_time(lambda: self._complete(make_body(question, self.terms)), self.timeout)
         return judge_response(response, question, self.terms, timedelta(seconds=perf_counter() - started))
-
-    def _ask_in_time(self, question: Question) -> ChatCompletionResponse:
-        # A thread of its own: a server that sends a byte now and then keeps within every time-out of a socket.
-        answer: Future[ChatCompletionResponse] = Future()
-        Thread(target=_settle, args=(answer, self._ask, question), daemon=True).start()
-        try:
-            return answer.result(self.timeout.total_seconds())
-        except TimeoutError:
-            raise ModelUnavailable("timed out") from None
-
-    def _ask(self, question: Question) -> ChatCompletionResponse:
-        # `from None`: what the SDK raises quotes the server, and the server may quote the mail
-        try:
-            return self._complete(make_body(question, self.terms))
-        except MistralError as error:
-            raise name_trouble(error) from None
-        except httpx2.TimeoutException:
-            raise ModelUnavailable("timed out") from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, NoResponseError):
-            raise ModelUnavailable("no connection") from None
-        except (ValueError, LookupError):  # the SDK's own hooks stumble over bodies that are no JSON
-            raise ModelAnswerInvalid("unreadable response") from None
 
     def _complete(self, body: Mapping[str, Any]) -> ChatCompletionResponse:
         system, user = (message["content"] for message in body["messages"])
@@ -197,11 +175,38 @@ class MistralClassifier:
         )
 
 
-def _settle(answer: Future[Response], ask: Callable[[Question], Response], question: Question) -> None:
+def ask_in_time(call: Callable[[], Response], timeout: timedelta) -> Response:
+    """What the server answers within `timeout`. Raises ModelUnavailable or ModelAnswerInvalid.
+
+    In a thread of its own: a server that sends a byte now and then keeps within every time-out of a socket.
+    """
+    answer: Future[Response] = Future()
+    Thread(target=_settle, args=(answer, call), daemon=True).start()
     try:
-        answer.set_result(ask(question))
+        return answer.result(timeout.total_seconds())
+    except TimeoutError:
+        raise ModelUnavailable("timed out") from None
+
+
+def _settle(answer: Future[Response], call: Callable[[], Response]) -> None:
+    try:
+        answer.set_result(_name_failures(call))
     except BaseException as trouble:  # noqa: BLE001 - raised again where it is waited for
         answer.set_exception(trouble)
+
+
+def _name_failures(call: Callable[[], Response]) -> Response:
+    # `from None`: what the SDK raises quotes the server, and the server may quote the mail
+    try:
+        return call()
+    except MistralError as error:
+        raise name_trouble(error) from None
+    except httpx2.TimeoutException:
+        raise ModelUnavailable("timed out") from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, NoResponseError):
+        raise ModelUnavailable("no connection") from None
+    except (ValueError, LookupError):  # the SDK's own hooks stumble over bodies that are no JSON
+        raise ModelAnswerInvalid("unreadable response") from None
 
 
 def make_body(question: Question, terms: Terms) -> dict[str, Any]:

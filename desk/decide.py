@@ -10,18 +10,20 @@ from datetime import datetime, timedelta
 from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
 from desk.corrections import name_folder
+from desk.delivery import tell_reports
 from desk.escalation import tell_deadlines
 from desk.facts import Arrival, Facts, Status, TicketFacts, Trust
 from desk.languages import tell_language
 from desk.mail import Kind, Mail
 from desk.passing import hear_writer, is_passed_on
-from desk.plan import Fate, OpenTicket, Plan, PlannedLetter, Purpose, Report, TouchTicket, Verdict
+from desk.plan import OpenTicket, Plan, PlannedLetter, Purpose, Report, TouchTicket, Verdict
 from desk.policy import Category, Policy
 from desk.routing import find_route
-from desk.signals import argues_with_model, confirms_solved, wants_human
+from desk.signals import argues_with_model, asks_for_data, confirms_solved, is_public, is_unread, wants_human
 
 SILENT_KINDS = frozenset({Kind.AUTO_REPLY, Kind.BOUNCE, Kind.RECEIPT, Kind.LIST, Kind.CALENDAR})
 NORMAL, URGENT = "normal", "urgent"
+HANDFUL = 5  # more people in To and Cc, or writing in a thread within a day, are a crowd
 TOLD = frozenset({"reply", "steering"})  # what a team hears of on a ticket that it has already
 
 
@@ -35,6 +37,7 @@ class Case:
     policy: Policy
     clock: BusinessClock
     now: datetime
+    grounded: bool | None = None
 
     @property
     def meaning(self) -> Classification:
@@ -81,12 +84,35 @@ def decide(
     policy: Policy,
     clock: BusinessClock,
     now: datetime,
+    grounded: bool | None = None,
 ) -> Plan:
-    """The plan for one mail. Pure: the same arguments give the same plan, so every verdict can be replayed."""
-    case = Case(hear_writer(mail, facts), facts, judged, policy, clock, now)
+    """The plan for one mail. Pure: the same arguments give the same plan, so every verdict can be replayed.
+
+    `grounded` tells whether all that an answer would quote is in approved articles; None where nobody looked.
+    """
+    case = Case(hear_writer(mail, facts), facts, judged, policy, clock, now, grounded)
     rule = next(rule for rule in RULES if rule.holds(case))
-    plan = replace(rule.plan(case), rule=rule.name)
-    return replace(plan, folder=name_folder(plan, facts, policy))
+    return _complete(rule.plan(case), rule, case)
+
+
+def as_draft(plan: Plan, reason: str) -> Plan:
+    """An answer that may not go out by itself after all, as the draft it would have been; any other plan as it is."""
+    return replace(plan.instead, reason=reason) if plan.instead else plan
+
+
+def _complete(plan: Plan, rule: Rule, case: Case) -> Plan:
+    """With the row's name and the folder that its verdict means."""
+    instead = _complete(plan.instead, rule, case) if plan.instead else None
+    return replace(plan, rule=rule.name, folder=name_folder(plan, case.facts, case.policy), instead=instead)
+
+
+def answer_to(mail: Mail) -> str:
+    """Reply-To only within the sender's own domain, and not where everybody gets an address: elsewhere it would let a
+    mail choose whom we write to.
+    """
+    domain = "" if is_public(mail.sender.domain) else mail.sender.domain
+    same = [one.address for one in mail.reply_to if domain and one.domain == domain]
+    return same[0] if same else mail.sender.address
 
 
 def needs_judgement(mail: Mail, facts: Facts) -> bool:
@@ -163,11 +189,49 @@ def is_capped(case: Case) -> bool:
     )
 
 
+def is_mailbox_capped(case: Case) -> bool:
+    return _fills(case.facts.sent_by_mailbox, case.policy.limits.letters_per_mailbox)
+
+
+def is_all_capped(case: Case) -> bool:
+    return _fills(case.facts.sent_in_all, case.policy.limits.letters_in_all)
+
+
+def is_crowded(case: Case) -> bool:
+    """A letter would join many voices, or answer what was sent to others (RFC 3834 §2)."""
+    told = {one.address for one in (*case.mail.to, *case.mail.cc)}
+    return len(told) > HANDFUL or case.facts.writers > HANDFUL or not case.facts.addressed
+
+
+def wants_others_data(case: Case) -> bool:
+    """Whatever the category: a judge may have taken it for another."""
+    return case.category.mode != "off" and asks_for_data(f"{case.mail.subject}\n{case.mail.reply_text}")
+
+
+def is_ungrounded(case: Case) -> bool:
+    return case.category.answers == "articles" and case.grounded is not True
+
+
 def may_write(case: Case) -> bool:
-    """The guard of every automatic letter to a requester (promise 4)."""
+    """The guard of every automatic letter to a requester (promise 4), also to an unproven one: an acknowledgement tells
+    them nothing but what they wrote above it, and the caps keep what somebody has sent under another's name few.
+    """
     writable = case.mail.kind is Kind.PERSON and bool(case.mail.sender.address) and not case.passed_on
     trusted = not case.facts.own and case.facts.trust is not Trust.FORGED
-    return writable and trusted and not is_old(case) and not is_capped(case)
+    return writable and trusted and not any(holds(case) for _, _, holds in HINDRANCES)
+
+
+def is_echo(case: Case, address: str) -> bool:
+    """A letter to our own people about what they wrote themselves: to the same address, or more of them than the caps
+    allow. Where a program there answers each letter, every answer would make another one.
+    """
+    asking = case.facts.from_agent and not case.passed_on
+    return asking and (address == case.mail.sender.address or is_capped(case))
+
+
+def _fills(sent: tuple[tuple[timedelta, int], ...], caps: Mapping[timedelta, int]) -> bool:
+    counts = dict(sent)
+    return any(counts.get(span, 0) >= most for span, most in caps.items())
 
 
 def _exceeds(sent: tuple[datetime, ...], caps: Mapping[timedelta, int], now: datetime) -> bool:
@@ -183,15 +247,12 @@ def _ignore(reason: str) -> Callable[[Case], Plan]:
 
 def _ignore_kind(case: Case) -> Plan:
     reason = case.mail.kind.value.replace("_", "-")
-    return Plan(Verdict.IGNORED, reason, "", report=_tell_bounce(case))
+    return Plan(Verdict.IGNORED, reason, "", reports=_tell_bounce(case))
 
 
-def _tell_bounce(case: Case) -> Report | None:
-    bounce, letter_id = case.mail.bounce, case.facts.bounced_letter
-    if bounce is None or letter_id is None:
-        return None
-    fate = Fate.BOUNCED if bounce.permanent else Fate.DELAYED
-    return Report(letter_id, bounce.recipients, fate, bounce.status or bounce.reason, bounce.reason)
+def _tell_bounce(case: Case) -> tuple[Report, ...]:
+    letter_id, until = case.facts.bounced_letter, case.now + case.policy.letters.suppress_for
+    return () if letter_id is None else tell_reports(letter_id, case.mail, until)
 
 
 def _ignore_category(case: Case) -> Plan:
@@ -206,7 +267,7 @@ def _touch(verdict: Verdict, reason: str, status: Callable[[TicketFacts], Status
     def plan(case: Case) -> Plan:
         ticket = case.own_ticket
         change = TouchTicket(ticket.id, ticket.version, ticket.number, status(ticket), ticket.team, reason)
-        told = (_hand_over(case, ticket.team, ticket.category, ticket.priority),) if reason in TOLD else ()
+        told = _hand_over(case, ticket.team, ticket.category, ticket.priority) if reason in TOLD else ()
         return Plan(verdict, reason, "", ticket=change, letters=told)
 
     return plan
@@ -217,16 +278,15 @@ def _reopen(ticket: TicketFacts) -> Status:
 
 
 def _answer(case: Case) -> Plan:
-    letter = PlannedLetter(Purpose.ANSWER, case.meaning.category, _language(case), (_answer_to(case.mail),))
+    letter = _write(case, Purpose.ANSWER, case.meaning.category)
     ticket = _open_ticket(case, Status.SOLUTION_PROPOSED)
-    return Plan(Verdict.ANSWERED, "confident", "", ticket=ticket, letters=(letter,))
+    instead = _draft("confident")(case)
+    return Plan(Verdict.ANSWERED, "confident", "", ticket=ticket, letters=(letter,), instead=instead)
 
 
 def _draft(reason: str) -> Callable[[Case], Plan]:
     def plan(case: Case) -> Plan:
-        draft = PlannedLetter(
-            Purpose.DRAFT, case.meaning.category, _language(case), (_answer_to(case.mail),), draft=True
-        )
+        draft = replace(_write(case, Purpose.DRAFT, case.meaning.category), draft=True)
         ticket = _open_ticket(case, Status.NEW)
         return Plan(Verdict.DRAFTED, reason, "", ticket=ticket, letters=(*_introduce(case, ticket), draft))
 
@@ -242,12 +302,12 @@ def _pass_on(reason: str) -> Callable[[Case], Plan]:
 
 
 def _pass_quietly(reason: str) -> Callable[[Case], Plan]:
-    """Hand over without a word to the sender: a machine, or what may well be noise."""
+    """Hand over without a word to the sender: a machine, what may well be noise, or whom a person of ours answers."""
 
     def plan(case: Case) -> Plan:
         ticket = _open_ticket(case, Status.NEW)
         told = _hand_over(case, ticket.team, ticket.category, ticket.priority)
-        return Plan(Verdict.HANDED_OVER, reason, "", ticket=ticket, letters=(told,))
+        return Plan(Verdict.HANDED_OVER, reason, "", ticket=ticket, letters=told)
 
     return plan
 
@@ -255,25 +315,29 @@ def _pass_quietly(reason: str) -> Callable[[Case], Plan]:
 def _tell_size(case: Case) -> Plan:
     """The requester hears that the mail was not read, whoever has the case knows of it."""
     ticket = case.joined
-    told = PlannedLetter(Purpose.ACKNOWLEDGEMENT, "too_large", _language(case), (_answer_to(case.mail),))
+    told = (_write(case, Purpose.ACKNOWLEDGEMENT, "too_large"),) if may_write(case) else ()
     plan = _touch(Verdict.APPENDED, "reply", _reopen)(case) if ticket else _pass_quietly("too-large")(case)
-    letters = (*((told,) if may_write(case) else ()), *plan.letters)
-    return replace(plan, reason="too-large", letters=letters)
+    return replace(plan, reason="too-large", letters=(*told, *plan.letters))
 
 
 def _introduce(case: Case, ticket: OpenTicket) -> tuple[PlannedLetter, ...]:
-    """Tell the requester their number, where we may write, and the team that it has work."""
-    told = PlannedLetter(Purpose.ACKNOWLEDGEMENT, "acknowledgement", ticket.language, (_answer_to(case.mail),))
-    return (
-        *((told,) if may_write(case) else ()),
-        _hand_over(case, ticket.team, ticket.category, ticket.priority),
-    )
+    """Tell the requester their number, where we may write and nobody of ours does, and the team that it has work."""
+    silent = case.facts.agent_active or not may_write(case)
+    told = () if silent else (_write(case, Purpose.ACKNOWLEDGEMENT, "acknowledgement"),)
+    return (*told, *_hand_over(case, ticket.team, ticket.category, ticket.priority))
 
 
-def _hand_over(case: Case, team: str, category: str, priority: str) -> PlannedLetter:
+def _hand_over(case: Case, team: str, category: str, priority: str) -> tuple[PlannedLetter, ...]:
     routed = find_route(case.policy, category, priority, case.facts.organisation)
     address = routed.address if routed.team == team else case.policy.teams[team].address
-    return PlannedLetter(Purpose.HANDOVER, "handover", case.policy.organisation.languages[0], (address,))
+    told = PlannedLetter(Purpose.HANDOVER, "handover", case.policy.organisation.languages[0], (address,))
+    return () if is_echo(case, address) else (told,)
+
+
+def _write(case: Case, purpose: Purpose, template: str) -> PlannedLetter:
+    """A letter to the sender alone, whoever else got the mail."""
+    segment = case.facts.organisation.segment if case.facts.organisation else ""
+    return PlannedLetter(purpose, template, _language(case), (answer_to(case.mail),), segment=segment)
 
 
 def _open_ticket(case: Case, status: Status) -> OpenTicket:
@@ -310,13 +374,19 @@ def _language(case: Case) -> str:
     return case.meaning.language if case.meaning.language in known else known[0]
 
 
-def _answer_to(mail: Mail) -> str:
-    """Reply-To only within the sender's own domain: elsewhere it would let a mail choose whom we write to."""
-    same = [one.address for one in mail.reply_to if one.domain == mail.sender.domain]
-    return same[0] if same else mail.sender.address
-
-
 # --- the table -----------------------------------------------------------------------------------------------
+
+# Why no letter goes out by itself to whoever may be written to otherwise: the row's name, its word, when it holds.
+HINDRANCES: tuple[tuple[str, str, Callable[[Case], bool]], ...] = (
+    ("answers would come to us", "own-address", lambda c: c.facts.own_reader),
+    ("nobody reads it", "noreply", lambda c: is_unread(answer_to(c.mail))),
+    ("letters come back", "suppressed", lambda c: c.facts.suppressed),
+    ("many recipients", "many-recipients", is_crowded),
+    ("too old", "old", is_old),
+    ("letters capped", "cap", is_capped),
+    ("mailbox capped", "mailbox-cap", is_mailbox_capped),
+    ("all capped", "day-cap", is_all_capped),
+)
 
 RULES: tuple[Rule, ...] = (
     Rule("own mail", lambda c: c.facts.own, _ignore("own")),
@@ -346,15 +416,16 @@ RULES: tuple[Rule, ...] = (
     Rule("urgent", is_urgent, _pass_on("urgent")),
     Rule("nothing to do", has_nothing_to_do, _ignore_category),
     Rule("wants a person", lambda c: c.meaning.wants_human, _pass_on("human")),
-    Rule("agent has it", lambda c: c.facts.agent_active, _pass_on("agent")),
+    Rule("agent has it", lambda c: c.facts.agent_active, _pass_quietly("agent")),
     Rule("nobody to answer", lambda c: not c.mail.sender.address, _pass_quietly("no-sender")),
     Rule("may be noise", lambda c: not c.category.ticket, _pass_quietly("doubt")),
+    Rule("asks for others' data", wants_others_data, _draft("others-data")),
     Rule("doubt", lambda c: not is_confident(c), _draft("doubt")),
     Rule("mode off", lambda c: c.category.mode == "off", _pass_on("off")),
     Rule("passed on by an agent", lambda c: c.passed_on, _draft("passed-on")),
     Rule("mode draft", lambda c: c.category.mode == "draft", _draft("mode")),
     Rule("sender unproven", lambda c: c.facts.trust is not Trust.VERIFIED, _draft("unverified")),
-    Rule("too old", is_old, _draft("old")),
-    Rule("letters capped", is_capped, _draft("cap")),
+    *(Rule(name, holds, _draft(reason)) for name, reason, holds in HINDRANCES),
+    Rule("ungrounded", is_ungrounded, _draft("ungrounded")),
     Rule("confident", lambda _case: True, _answer),
 )

@@ -79,6 +79,9 @@ class Facts:
     sent_in_all: tuple[tuple[timedelta, int], ...] = ()
     agent_active: bool = False  # a person of ours has the case
     suppressed: bool = False  # letters to where its answer would go came back
+    own_reader: bool = False  # its answer would go to one of our own addresses that is not its sender
+    addressed: bool = True  # we stand in its To, not in Cc or nowhere
+    writers: int = 1  # people who wrote in its conversation within a day
     arrival: Arrival = Arrival.LIVE
     too_large: bool = False  # above the policy's size limit: only its header was fetched
 

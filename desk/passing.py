@@ -8,15 +8,10 @@ from dataclasses import replace
 
 from desk.facts import Facts, Trust
 from desk.mail import Address, Mail
+from desk.signals import is_unread
 from desk.tokens import list_bases
 
 _ADDRESS = re.compile(r"[^\s<>@\"(),:;\\\[\]]{1,64}@(?:[a-z0-9-]{1,63}\.)+[a-z0-9-]{2,63}")
-# Addresses that nobody reads, as machines write them; "john.reply@" is a person's.
-_NOBODY = re.compile(
-    r"(?:[\w.+-]{0,64}[-_.+])?(?:no|not|do-?not|ne-?pas|pas-de)[-_.]?(?:reply|respond|r[eé]pon(?:dre|se)|antwort(?:en)?)"
-    r"(?:[-_.+].{0,64})?|mailer-daemon|postmaster|bounces?(?:[-_.+].{0,64})?",
-    re.IGNORECASE,
-)
 
 
 def find_writer(mail: Mail, own: Collection[str]) -> Address | None:
@@ -26,8 +21,7 @@ def find_writer(mail: Mail, own: Collection[str]) -> Address | None:
     """
     told = mail.forwarded.sender if mail.forwarded else Address("", "")
     ours = not set(own).isdisjoint(list_bases(told.address))
-    nobody = _NOBODY.fullmatch(told.address.partition("@")[0])
-    return None if ours or nobody or not _ADDRESS.fullmatch(told.address) else told
+    return None if ours or is_unread(told.address) or not _ADDRESS.fullmatch(told.address) else told
 
 
 def is_passed_on(facts: Facts) -> bool:

@@ -74,6 +74,7 @@ class Fate(StrEnum):
     """What the mail system told of a letter after it had gone out."""
 
     DELAYED = "delayed"  # only late: nothing is lost yet
+    RELAYED = "relayed"  # to a server that tells no more
     BOUNCED = "bounced"
     DELIVERED = "delivered"  # RFC 3464, where the server tells of success
     READ = "read"  # RFC 8098
@@ -81,13 +82,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a bounce or receipt tells of a letter of ours; without `recipients` it is about all of them."""
+    """What a bounce or receipt tells of a letter of ours; without `recipients` it names nobody."""
 
     letter_id: int
     recipients: tuple[str, ...]
     fate: Fate
-    code: str  # RFC 3463 status, or the reason in a word
+    code: str  # RFC 3463 status, or the reason or what its reader did with it in a word
     reason: str = ""  # one of desk.mail.bounces.REASONS
+    until: datetime | None = None  # so long nothing is sent to an address that is to blame; empty: it is not for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class Plan:
     rule: str
     ticket: OpenTicket | TouchTicket | None = None
     letters: tuple[PlannedLetter, ...] = ()
-    report: Report | None = None
+    reports: tuple[Report, ...] = ()  # each of other recipients
     folder: str = ""  # where the mail is filed; empty: where it lies
     mark: str = ""
+    instead: Plan | None = None  # of an answer: the draft that it becomes when it may not go out by itself after all

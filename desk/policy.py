@@ -45,7 +45,7 @@ Receipt = Literal["delivery", "read"]
 FieldKind = Literal["name", "date", "class", "version", "platform", "number", "text"]
 DigestType = Literal[
     "new", "answered", "waiting", "late", "escalated", "categories", "teams", "organisations", "times",
-    "bounces", "quarantine", "trend",
+    "bounces", "quarantine", "trend", "articles",
 ]  # fmt: skip
 
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)  # in the order of `date.weekday()`

@@ -325,6 +325,111 @@ ARGUES = _tabulate(
 )
 
 
+# Who asks for what is another's: a verb of giving, what is given, whose it is. How a thing is done in the software is
+# no such question, and whoever speaks of their own class, child or account asks for nothing that is not theirs.
+_GIVE = (
+    r"\b(?:donne[rz]?|envoye[rz]|envoie|renvoye[rz]|communique[rz]?|transmett(?:re|ez)|fourni(?:r|ssez)|indique[rz]|"
+    r"partage[rz]|parvenir|passe[rz]|avoir|obtenir|connaitre|recevoir|recuperer|consulter|besoin|quell?e?s? "
+    r"(?:est|sont)|il (?:me|nous) (?:faut|faudrait)|je cherche|je demande|savoir)\b"
+)
+_HAND = r"\b(?:donne[rz]?|envoye[rz]|envoie|renvoye[rz]|communique[rz]?|transmett(?:re|ez)|fourni(?:r|ssez)|parvenir)\b"
+_REACH = (
+    r"\b(?:adresses?|coordonnees|e-?mails?|mails?|courriels?|telephones?|portables?|"
+    r"numeros? (?:de )?(?:tel\w*|portable|mobile))\b"
+)
+_MARKS = r"\b(?:notes?|bulletins?|resultats|moyennes?|evaluations?|appreciations|absences?|dossiers?)\b"
+_ENTRY = r"\b(?:mots? de passe|identifiants?|codes? d'acces)\b"
+_OTHER = (
+    r"\b(?:(?:d'|de l'|des |de )(?:un |une )?autres? (?:\w+ )?(?:eleve|enfant|parent|prof|enseignant|famille|personne|"
+    r"utilisat|client)\w*|(?:d'une?|du|de la|des|de l'une?|de (?:mon|ma|mes|son|sa|ses|leurs?|ce|cet|cette))"
+    r" (?:camarade|copain|copine|voisin|ex-|ex )\w*)"
+)
+_SOMEBODY_ELSE = (
+    r"\b(?:d'une?|du|de la|des|de l'|de (?:mon|ma|mes|son|sa|ses|leurs?|ce|cet|cette|notre|nos|l'une? des?)|de) ?"
+    r"(?:maitresses?|maitres?|prof(?:esseure?)?s?|enseignante?s?|instituteurs?|institutrices?|directeur|directrice|"
+    r"principale?|proviseure?|parents?|familles?|collegues?|m|mr|mme|mlle|monsieur|madame)\b"
+)
+_PUPIL = r"\b(?:d'une?|de l'|de cet(?:te)?|du|de la) ?(?:eleve|jeune|petite?|enfant)\b"
+_HAND_EN = r"\b(?:give|send|provide|share|forward|tell|pass|disclose|email|need|have|get|obtain|know|what (?:is|are))\b"
+_REACH_EN = (
+    r"(?:(?:home |e-?mail |mobile )?address(?:es)?|e-?mails?|(?:phone|mobile|telephone)(?: numbers?)?|contact details)"
+)
+_MARKS_EN = r"(?:grades?|marks?|reports?|results|report cards?|attendance|school records?|test scores?)"
+_ENTRY_EN = r"(?:passwords?|log-?in details|credentials|access codes?)"
+_SOMEBODY_EN = (
+    r"(?:another|a different|other|some other) (?:\w+ )?"
+    r"(?:pupil|student|child|parent|teacher|famil|person|user|customer)\w*|"
+    r"(?:my |his |her |their )?(?:classmate|neighbour|neighbor|ex-\w+|ex (?:husband|wife|partner))s?"
+)
+_STAFF_EN = (
+    r"(?:(?:the|a|his|her|their|my (?:son|daughter|child)'s) )(?:\w+ )?(?:teacher|head ?teacher|headmaster|"
+    r"headmistress|principal|tutor|parents?|famil(?:y|ies))s?|(?:mr|mrs|ms|miss)\b"
+)
+ASKS_FOR_DATA = _tabulate(
+    (
+        "autre|camarade|copain|copine|voisin|ex-|ex ",
+        rf"{_GIVE}[^.\n]{{0,80}}(?:{_REACH}|{_MARKS}|{_ENTRY})[^.\n]{{0,40}}{_OTHER}",
+    ),
+    (
+        "adresse|coordonnees|mail|courriel|telephone|portable|numero",
+        rf"{_GIVE}[^.\n]{{0,60}}{_REACH}(?: (?:e-?mail|mail|postale|personnelle?|prive|perso|electronique|directe?|"
+        rf"de (?:messagerie|telephone|portable)|(?:et|ou) [^.\n]{{1,30}})){{0,2}} {_SOMEBODY_ELSE}",
+    ),
+    (
+        "note|bulletin|resultat|moyenne|evaluation|appreciation|absence|dossier",
+        rf"{_HAND}[^.\n]{{0,40}}{_MARKS}[^.\n]{{0,30}}{_PUPIL}",
+    ),
+    (
+        "mot de passe|mots de passe|identifiant|code",
+        rf"{_HAND}[^.\n]{{0,40}}{_ENTRY}[^.\n]{{0,20}}{_SOMEBODY_ELSE}",
+    ),
+    (
+        "liste",
+        rf"{_HAND}[^.\n]{{0,40}}\blistes? (?:\w+ ){{0,2}}(?:des|de tous les|de toutes les) "
+        r"(?:eleves|parents|familles|enseignants|professeurs|utilisateurs|inscrits|clients|abonnes|adresses|contacts)\b",
+    ),
+    (
+        "another |other |different |classmate|neighbo|ex-|ex ",
+        rf"{_HAND_EN}[^.\n]{{0,60}}\b(?:{_REACH_EN}|{_MARKS_EN}|{_ENTRY_EN})\b[^.\n]{{0,30}}\b(?:{_SOMEBODY_EN})\b",
+        rf"{_HAND_EN}[^.\n]{{0,40}}\b(?:{_SOMEBODY_EN})'s? (?:\w+ )?(?:{_REACH_EN}|{_MARKS_EN}|{_ENTRY_EN})\b",
+    ),
+    (
+        "address|mail|phone|contact details|mobile|password|log|credential",
+        rf"{_HAND_EN}[^.\n]{{0,40}}\b(?:{_REACH_EN}|{_ENTRY_EN}) (?:\w+ )?(?:of|for) (?:{_STAFF_EN})",
+        rf"{_HAND_EN}[^.\n]{{0,20}} (?:{_STAFF_EN})(?: \w+)?'s? (?:\w+ )?(?:{_REACH_EN}|{_ENTRY_EN})\b",
+    ),
+    (
+        " list ",
+        r"\b(?:give|send|provide|share|forward|email)\b[^.\n]{0,30}\blist of (?:all )?(?:the )?"
+        r"(?:pupils|students|parents|families|teachers|users|customers|addresses|contacts)\b",
+    ),
+)
+OWN_DATA = _compile(
+    r"\b(?:ma|mes|nos|notre|mon) (?:propres? )?(?:classes?|eleves?|listes?|groupes?|etablissement|ecole|"
+    r"compte|equipe)\b",
+    r"\b(?:my|our) (?:own )?(?:class(?:es)?|pupils?|students?|lists?|groups?|school|account|team)\b",
+    r"\b(?:comment|ou (?:puis-je|peut-on|trouver|se trouve)|how (?:can|do|to|should|could)|where (?:can|do|is|are))\b",
+    r"\b(?:modifier|changer|corriger|supprimer|ajouter|reinitialiser|importer|saisir|change|correct|delete|remove|add|reset|"
+    r"import|update|enter)\b",
+)
+
+# Addresses that nobody reads, as machines write them (RFC 3834 §2 adds those of lists); "john.reply@" is a person's.
+_NOBODY = re.compile(
+    r"(?:[\w.+-]{0,64}[-_.+])?(?:no|not|do[-_.]?not|ne[-_.]?pas|pas[-_.]?de|sans|nao|nicht|non)[-_.]?"
+    r"(?:reply|respond(?:er|a)?|r[eé]pon(?:dre|se)|antwort(?:en)?|rispondere|contestar)(?:[-_.+].{0,64})?|"
+    r"(?:[\w.+-]{0,64}[-_.+])?(?:mailer-?daemon|bounces?|daemon)(?:[-_.+].{0,64})?|postmaster|"
+    r"owner-.{1,64}|.{1,64}-(?:owner|request|relay)|majordomo|listserv|autoreply|auto-?responder|nobody|null|devnull",
+    re.IGNORECASE,
+)
+# Where anybody gets an address: that two of one such domain belong together means nothing.
+_PUBLIC = re.compile(
+    r"(?:gmail|googlemail|outlook|hotmail|live|msn|yahoo|ymail|aol|icloud|me|mac|gmx|web|proton|protonmail|pm|tutanota|"
+    r"tuta|zoho|mail|yandex|fastmail|mailo|orange|wanadoo|free|aliceadsl|sfr|neuf|numericable|cegetel|club-internet|"
+    r"bbox|bouygtel|laposte|t-online|freenet|libero|skynet|telenet|bluewin|videotron)"
+    r"\.(?:com?|net|org|fr|de|be|ch|ca|it|es|eu|me|at|lu|ru|us|uk)(?:\.[a-z]{2})?"
+)
+
+
 def wants_human(text: str) -> bool:
     """Whether the writer asks for a person instead of a machine, in a sentence that does not take it back."""
     return _states(WANTS_HUMAN, REFUSES_HUMAN, fold_text(text))
@@ -334,6 +439,21 @@ def confirms_solved(text: str) -> bool:
     """Whether the writer says that all is well now, without a question, a condition or an objection beside it."""
     folded = fold_text(text)
     return _states(SOLVED, DOUBTFUL, folded) and not _matches(CONTRARY, folded)
+
+
+def asks_for_data(text: str) -> bool:
+    """Whether the writer asks us for what is somebody else's: their address, marks, password, a list of people."""
+    return _states(ASKS_FOR_DATA, OWN_DATA, fold_text(text))
+
+
+def is_unread(address: str) -> bool:
+    """Whether nobody reads letters to it: no-reply, daemons, bounces, what steers a list."""
+    return bool(_NOBODY.fullmatch(address.partition("@")[0]))
+
+
+def is_public(domain: str) -> bool:
+    """Whether it is a mail provider's, open to everybody."""
+    return bool(_PUBLIC.fullmatch(domain))
 
 
 def argues_with_model(text: str) -> bool:

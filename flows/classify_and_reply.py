@@ -26,7 +26,7 @@ def classify_and_reply(at: At = None) -> State[Any]:
     """
     read = drain_reading()
     decided = drain_deciding(at)
-    sent = drain_sending()
+    sent = drain_sending(at)
     filed = drain_filing()
     verdicts = count_verdicts(decided)
     if verdicts:
@@ -50,10 +50,10 @@ def drain_deciding(at: At) -> list[DecideCount]:
     return counts
 
 
-def drain_sending() -> list[SendCount]:
+def drain_sending(at: At = None) -> list[SendCount]:
     """Until the outbox is empty, or SMTP is down: then it waits."""
     counts: list[SendCount] = []
-    while (count := send_letters()).claimed and not count.error_code:
+    while (count := send_letters(at)).claimed and not count.error_code:
         counts.append(count)
     return [*counts, count]
 

@@ -40,7 +40,7 @@ def daily_digest(
     made = [one for one in done if one.made]
     if made:
         show_table("digest", [{"reader": one.reader, **one.figures} for one in made], "Figures of the digests made")
-    sent = drain_sending()
+    sent = drain_sending(at)
     down = next((count.error_code for count in sent if count.error_code), "")
     said = f"Digests made: {len(made)}; there already or not due: {len(done) - len(made)}"
     return end_partial(f"{said}; SMTP: {down}") if down else end_well(said)

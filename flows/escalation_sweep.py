@@ -30,7 +30,7 @@ def escalation_sweep(at: At = None, dry_run: bool = False) -> State[Any]:
             [{**asdict(one), "deadline": one.deadline.isoformat()} for one in rung],
             "Levels that would be rung" if dry_run else "Levels rung",
         )
-    sent = [] if dry_run else drain_sending()
+    sent = [] if dry_run else drain_sending(at)
     down = next((count.error_code for count in sent if count.error_code), "")
     said = f"{len(rung)} levels {'would be rung' if dry_run else 'rung'}"
     return end_partial(f"{said}; SMTP: {down}") if down else end_well(said)

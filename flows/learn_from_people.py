@@ -1,4 +1,4 @@
-"""See what people did with the desk's verdicts: mails moved to another category, drafts sent or rewritten."""
+"""See what people did with the desk's verdicts: mails moved to another category, drafts rewritten where they lie."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tasks.learning import Drift, Visited, learn_from_mailbox, read_drift
 def learn_from_people(
     mailboxes: list[str] = [],  # noqa: B006 - Prefect shows it in the form and never changes it
 ) -> State[Any]:
-    """Look through the categories' folders, the sent mail and the drafts of each mailbox; nothing in them is touched.
+    """Look through the categories' folders and the drafts of each mailbox; nothing in them is touched. What became of
+    drafts that were sent is seen by follow-letters.
 
     Args:
         mailboxes: Names of mailbox blocks. Empty: every enabled one.

@@ -10,6 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from hashlib import blake2b
 
+from desk.domains import encode_domain
 from desk.errors import ConfigurationError, MailTrouble
 from desk.mail import Address
 from letters.lines import one_line
@@ -30,6 +31,9 @@ _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LOCAL = rf'{_ATEXT}+(?:\.{_ATEXT}+)*|"(?:[ !#-\[\]-~]|\\[ -~])*"'
 _DOMAIN = rf"{_ATEXT}{{1,63}}(?:\.{_ATEXT}{{1,63}})*|\[[A-Za-z0-9:.-]+\]"
 _ADDRESS = re.compile(rf"(?=.{{3,254}}$)(?!.*=\?)(?:{_LOCAL})@(?:{_DOMAIN})")
+_WIDE_ATEXT = _ATEXT.replace("[", "[\u0080-\U0010ffff")  # RFC 6532 §3.2; unprintable ones are told apart elsewhere
+_WIDE_ADDRESS = re.compile(rf"(?!.*=\?){_WIDE_ATEXT}+(?:\.{_WIDE_ATEXT}+)*@(?:{_DOMAIN})")
+WIDEST_ADDRESS = 254  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +58,23 @@ def compose_letter(
     reply_to: str = "",
     automatic: bool = True,
     importance: str = "",
+    read_receipt: str = "",
     html: bool = True,
     attachments: tuple[Part, ...] = (),
     inline: tuple[Part, ...] = (),
 ) -> bytes:
-    """The mail as bytes with CRLF, 7-bit, no line over 998.
+    """The mail as bytes with CRLF, 7-bit, no line over 998; a recipient beyond ASCII stands in it as UTF-8 (RFC 6532).
 
     `message_id`, `in_reply_to` and `references` with brackets; `recipients` and `reply_to` bare addresses; `date`
     aware. An automatic letter says so (RFC 3834 §5): auto-replied with `in_reply_to`, else auto-generated; a draft
-    (`automatic=False`) does not. `importance` is '' or 'high'. Without `html` the text goes alone and
-    `inline` is left out. ConfigurationError for what we got wrong ourselves, MailTrouble for an address that
-    can't be used.
+    (`automatic=False`) does not. `importance` is '' or 'high'; `read_receipt` is the bare address that a reader is
+    asked to tell (RFC 8098 §2.1). Without `html` the text goes alone and `inline` is left out. ConfigurationError
+    for what we got wrong ourselves, MailTrouble for an address that can't be used.
     """
     head = [
         *_write_envelope(sender, recipients, date, one_line(rendered.subject)),
         *([write_header("Reply-To", _write_address(sender.name, reply_to))] if reply_to else []),
+        *([write_header("Disposition-Notification-To", _write_address("", read_receipt))] if read_receipt else []),
         *_write_thread(message_id, in_reply_to, references),
         *_write_marks(automatic, bool(_MESSAGE_ID.fullmatch(in_reply_to)), importance),
         "MIME-Version: 1.0\r\n",
@@ -82,10 +88,10 @@ def compose_letter(
 def _write_envelope(sender: Address, recipients: Sequence[str], date: datetime, subject: str) -> list[str]:
     if date.tzinfo is None or not recipients:
         raise ConfigurationError("a letter needs a recipient and an aware date")
-    addresses = [" ".join(_write_address("", each)) for each in recipients]
+    addresses = [_write_recipient(each) for each in recipients]
     return [
         write_header("From", _write_address(sender.name, sender.address)),
-        write_header("To", [*(f"{each}," for each in addresses[:-1]), addresses[-1]]),
+        write_header("To", [*(f"{each}," for each in addresses[:-1]), addresses[-1]], utf8=True),
         write_header("Date", [format_datetime(date)]),
         write_header("Subject", write_words(subject)),
     ]
@@ -93,18 +99,29 @@ def _write_envelope(sender: Address, recipients: Sequence[str], date: datetime, 
 
 def _write_address(name: str, address: str) -> list[str]:
     local, _, domain = address.rpartition("@")
-    bare = f"{local}@{_encode_domain(domain)}"
+    bare = f"{local}@{encode_domain(domain)}"
     if not _ADDRESS.fullmatch(bare):
         raise MailTrouble("an address of a letter can't be written in a header") from None  # a cause would quote it
     shown = write_phrase(one_line(name).replace("=?", "= ?"))  # an encoded word would be decoded on the way
     return [*shown, f"<{bare}>"] if shown else [bare]
 
 
-def _encode_domain(domain: str) -> str:
-    """The domain in ASCII (RFC 5890); empty when it has no such form."""
-    with suppress(UnicodeError):
-        return domain if domain.isascii() else domain.encode("idna").decode("ascii")
-    return ""
+def _write_recipient(address: str) -> str:
+    """As it stands in To: no quotes around what is beyond ASCII, and its domain in ASCII all the same."""
+    local, _, domain = address.rpartition("@")
+    if local.isascii():
+        return " ".join(_write_address("", address))
+    bare = f"{local}@{encode_domain(domain)}"
+    if not (_WIDE_ADDRESS.fullmatch(bare) and bare.isprintable() and len(bare.encode()) <= WIDEST_ADDRESS):
+        raise MailTrouble("an address of a letter can't be written in a header") from None
+    return bare
+
+
+def is_writable(address: str) -> bool:
+    """Whether a letter can be addressed to it."""
+    with suppress(MailTrouble):
+        return bool(_write_recipient(address))
+    return False
 
 
 def _write_thread(message_id: str, in_reply_to: str, references: Sequence[str]) -> list[str]:

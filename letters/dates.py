@@ -48,6 +48,19 @@ def say_day(day: date, language: str) -> str:
     return f"{speech.days[day.weekday()]} {number} {speech.months[day.month - 1]} {day.year}"
 
 
+def say_date(written: str, language: str) -> str:
+    """A day as fields write it, ISO 8601 or without a year (RFC 6350 §4.3.1): "--11-24" is '24 novembre'; anything
+    else stays as it is.
+    """
+    yearless = written.startswith("--")
+    try:
+        day = date.fromisoformat(f"2000{written[1:]}" if yearless else written)
+    except ValueError:
+        return written
+    said = say_day(day, language)
+    return said.split(" ", 1)[1].rpartition(" ")[0] if yearless else said
+
+
 def say_moment(moment: datetime, language: str, timezone: str) -> str:
     """'mardi 17 novembre 2026 à 11 h 30': an aware `moment` on the clocks of the IANA zone `timezone`."""
     if moment.tzinfo is None:

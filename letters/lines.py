@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 
 WIDEST = 180  # characters of one line; a longer subject helps nobody
-MULTILINE = frozenset({"excerpt"})  # slots that keep their line breaks
+MULTILINE = frozenset({"excerpt", "passages.text"})  # slots that keep their line breaks, and such within slots
 
 # Unicode Bidi_Control and line separators: they would let a name rewrite what stands beside it (UAX #9).
 _UNSEEN = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
@@ -35,17 +35,17 @@ def greet_name(name: str) -> str:
 
 def tidy_slots(slots: Mapping[str, object]) -> dict[str, object]:
     """Every text in `slots`, however deep, on one line; those of MULTILINE keep their breaks."""
-    return {name: _tidy(value, name in MULTILINE) for name, value in slots.items()}
+    return {name: _tidy(value, name) for name, value in slots.items()}
 
 
-def _tidy(value: object, multiline: bool = False) -> object:
+def _tidy(value: object, name: str) -> object:
     match value:
         case str():
-            return many_lines(value) if multiline else one_line(value)
+            return many_lines(value) if name in MULTILINE else one_line(value)
         case Mapping():
-            return {key: _tidy(each) for key, each in value.items()}
+            return {key: _tidy(each, f"{name}.{key}") for key, each in value.items()}
         case list() | tuple():
-            return [_tidy(each) for each in value]
+            return [_tidy(each, name) for each in value]
         case _:
             return value
 

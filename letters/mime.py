@@ -1,6 +1,7 @@
 """MIME written by hand (RFC 5322, 2045–2047, 2231): the standard library folds a letter's headers in milliseconds.
 
-Every line ends with CRLF and is ASCII, every header is checked to be, and no part can hold a boundary.
+Every line ends with CRLF and is ASCII, but for a recipient beyond it; every header is checked to be, and no part can
+hold a boundary.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ _OVERHANG = re.compile(rb"(=20|=09)(?=\n)(?<=[^\n]{77})")
 # --- headers -----------------------------------------------------------------------------------------------
 
 
-def write_header(name: str, words: Sequence[str]) -> str:
+def write_header(name: str, words: Sequence[str], *, utf8: bool = False) -> str:
     """A header with its CRLF, folded between `words` and nowhere else.
 
-    ConfigurationError for anything but printable ASCII, so that no value can end its line, and for a word that no
-    line can hold; the value is not told.
+    ConfigurationError for anything but printable ASCII (with `utf8`: printable, RFC 6532), so that no value can end its
+    line, and for a word that no line can hold; the value is not told.
     """
     line = f"{name}: {' '.join(words)}"
-    if not (line.isascii() and line.isprintable()):
+    if not ((utf8 or line.isascii()) and line.isprintable()):
         raise ConfigurationError(f"the header {name} of a letter is not printable ASCII")
     return f"{line if len(line) <= LINE else _fold_line(name, words)}\r\n"
 

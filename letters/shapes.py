@@ -1,7 +1,8 @@
 """One wording, two shapes: the text of a letter and its HTML come from the same paragraphs, so they agree.
 
 Paragraphs stand apart by an empty line; their first characters tell what they are, as in everyday mail:
-`- ` a list, `1. ` a numbered list, `> ` a quotation, four spaces a table, `--` the line above the foot.
+`- ` a list, `1. ` a numbered list, `> ` a quotation line by line, `| ` one of paragraphs and lists, four spaces a
+table, `--` the line above the foot.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ QUOTE_STYLE = "margin:0 0 14px 0;padding:4px 0 4px 12px;border-left:3px solid #c
 TABLE_STYLE = "margin:0 0 14px 0;font-family:Consolas,Menlo,monospace;font-size:13px"
 FOOT_STYLE = "margin:22px 0 0 0;padding:14px 0 0 0;border-top:1px solid #d9dee6;font-size:13px;color:#5b6472"
 FOOT = "--"
+GUIDE = "|"
 QUOTED_LINES = 15
 QUOTED_WIDTH = 300  # characters of one quoted line
 
 _GAP = re.compile(r"\n(?:[ \t]*\n)+")
-_ITEM = re.compile(r"^(- |\d+\. )", re.MULTILINE)
+_ITEM = re.compile(r"^(- |\d{1,3}\. )", re.MULTILINE)
+_MARKS = re.compile(r"^(?:[>#|\s]+|--+\s*$)+")
 _SPACED = (*(f" {mark}" for mark in ":;?!»%"), "« ")  # French puts a space that never breaks there
 _TIGHT = {each: each.replace(" ", "\N{NO-BREAK SPACE}") for each in _SPACED}
 
@@ -42,6 +45,40 @@ def quote_lines(text: str) -> str:
     lines = text.split("\n")
     shown = [*lines[:QUOTED_LINES], *(["[…]"] if len(lines) > QUOTED_LINES else [])]
     return "\n".join(f"> {line[:QUOTED_WIDTH]}".rstrip() for line in shown)
+
+
+def lay_passage(text: str) -> str:
+    """The `text` of an article as a quotation of paragraphs and lists: steps stay steps, with their numbers; nothing in
+    it passes for another part of the letter.
+    """
+    paragraphs: list[list[str]] = []
+    before = ""
+    for line in map(_disarm, text.split("\n")):
+        if _begins(paragraphs[-1] if paragraphs else [], before, line):
+            paragraphs.append([])
+        paragraphs[-1:] = [[*paragraphs[-1], line]] if line else paragraphs[-1:]
+        before = line
+    laid = "\n\n".join("\n".join(lines) for lines in paragraphs)
+    return "\n".join(f"{GUIDE} {line}".rstrip() for line in laid.split("\n")) if laid else ""
+
+
+def _begins(lines: list[str], before: str, line: str) -> bool:
+    """Whether `line` begins a paragraph: the first one, a list, a list of another kind, words after an empty line."""
+    if not lines or not line:
+        return bool(line)
+    kind, listed = _tell_kind(line), _tell_kind(lines[0])
+    return kind != listed if kind else not before
+
+
+def _tell_kind(line: str) -> str:
+    """The kind of list that `line` is an item of: "-", "1"; "" for other words."""
+    item = _ITEM.match(line)
+    return "" if item is None else "-" if item[0] == "- " else "1"
+
+
+def _disarm(line: str) -> str:
+    """A line without the marks that paragraphs are told by, but those of lists."""
+    return _MARKS.sub("", line).rstrip()
 
 
 def align_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -78,6 +115,8 @@ def _join(lines: str) -> str:
 def _plain(paragraph: str) -> str:
     if paragraph == FOOT:
         return "-- "  # RFC 3676 §4.3: clients cut a quoted letter here
+    if paragraph.startswith(GUIDE):
+        return "\n".join(f"> {line}".rstrip() for line in write_plain(_open_guide(paragraph)).rstrip().split("\n"))
     if paragraph.startswith((">", "    ")):
         return paragraph
     return "\n".join(mark + words for mark, words in _items(paragraph))
@@ -87,9 +126,15 @@ def _tag(paragraph: str) -> str:
     if paragraph.startswith(">"):
         lines = "<br>\n".join(line[2:] for line in paragraph.split("\n"))
         return f'<blockquote style="{QUOTE_STYLE}">{lines}</blockquote>'
+    if paragraph.startswith(GUIDE):
+        return f'<blockquote style="{QUOTE_STYLE}">\n{write_html(_open_guide(paragraph))}\n</blockquote>'
     if paragraph.startswith("    "):
         return f'<pre style="{TABLE_STYLE}">{paragraph}</pre>'
     return _tag_words(_items(paragraph))
+
+
+def _open_guide(paragraph: str) -> str:
+    return "\n".join(line.removeprefix(GUIDE).removeprefix(" ") for line in paragraph.split("\n"))
 
 
 def _tag_words(items: list[tuple[str, str]]) -> str:
@@ -97,5 +142,6 @@ def _tag_words(items: list[tuple[str, str]]) -> str:
     if not mark:
         return f'<p style="{TEXT_STYLE}">{words}</p>'
     name = "ul" if mark == "- " else "ol"
+    start = "" if mark in ("- ", "1. ") else f' start="{int(mark[:-2])}"'
     points = "\n".join(f"<li>{words}</li>" for _, words in items)
-    return f'<{name} style="{LIST_STYLE}">\n{points}\n</{name}>'
+    return f'<{name}{start} style="{LIST_STYLE}">\n{points}\n</{name}>'

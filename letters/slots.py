@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 MEANING: Mapping[str, str] = {
     "organisation": "str: our own name (policy.organisation.name)",
-    "signature": "str: who signs (policy.organisation.signature[language])",
+    "signature": "str: who signs (policy.organisation.signature[language], or a preference of the reader's)",
     "requester_name": "str: how to greet; '' when unknown, and left out when it does not look like a name",
     "requester_organisation": "str: the requester's school; '' when unknown",
     "number": "str: the ticket's number, e.g. 2026-000123",
@@ -20,6 +20,9 @@ MEANING: Mapping[str, str] = {
     "timezone": "str: IANA zone in which instants are said (policy.calendar.timezone)",
     "retention_days": "int: days after closing until the texts are erased (policy.retention.mails)",
     "automatic": "bool: True when the letter goes out by itself, False for a draft that a person sends",
+    "earlier": "str: number of an earlier request of the same person that is still open; '' when there is none",
+    "fields": "mapping str → str: what was looked for in the mail and found (desk.fields); the others are empty",
+    "passages": "list of {title: str, text: str, cites: list[str]}: what articles say about it, to be quoted",
     "category": "str: the ticket's category",
     "priority": "str: the ticket's priority",
     "sender": "str: address of the mail's sender",
@@ -45,20 +48,22 @@ MEANING: Mapping[str, str] = {
 }
 
 _REQUESTER = ("organisation", "signature", "requester_name", "requester_organisation", "number", "subject",
-              "received_at", "respond_by", "timezone", "retention_days")  # fmt: skip
-ANSWER = (*_REQUESTER, "automatic")
+              "received_at", "respond_by", "timezone", "retention_days", "earlier")  # fmt: skip
+ANSWER = (*_REQUESTER, "automatic", "fields", "passages")
 CATEGORIES = ("programme", "timetable", "account", "technical", "pedagogical", "billing", "urgent", "other")
+
+NOT_OF_A_MAIL = frozenset({"ring", "digest", "alarm"})
 
 SLOTS: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(CATEGORIES, ANSWER),
     "acknowledgement": (*_REQUESTER, "priority"),
     "too_large": (*_REQUESTER, "limit_mb"),
-    "handover": ("organisation", "number", "category", "priority", "sender", "requester_organisation",
+    "handover": ("organisation", "signature", "number", "category", "priority", "sender", "requester_organisation",
                  "requester_phone", "subject", "received_at", "respond_by", "timezone", "files", "excerpt", "reason",
                  "drafted"),
-    "ring": ("organisation", "number", "level", "level_name", "category", "priority", "deadline", "late_by",
-             "timezone"),
-    "digest": ("title", "period_label", "headline", "sections", "chart_cid", "empty"),
+    "ring": ("organisation", "signature", "number", "level", "level_name", "category", "priority", "deadline",
+             "late_by", "timezone"),
+    "digest": ("signature", "title", "period_label", "headline", "sections", "chart_cid", "empty"),
     "alarm": ("organisation", "what", "since", "remedy", "timezone"),
 }  # fmt: skip
 
@@ -69,6 +74,11 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "requester_name": "Camille Martin",
         "requester_organisation": "École Les Tilleuls",
         "subject": "Impossible d'ouvrir la classe de CE2",
+        "fields": {"school_class": "CE2", "day": "--11-24", "person": "Dominique Morel", "platform": "Windows 11",
+                   "version": "3.2.1", "error": "classe introuvable", "number": "FA-1042"},
+        "passages": [{"title": "Rouvrir une classe", "cites": ["fr/classes#2"],
+                      "text": "La classe se rouvre depuis l'accueil :\n\n1. Touchez « Mes classes ».\n"
+                              "2. Choisissez la classe, puis « Rouvrir ».\n\nRien n'est perdu entre-temps."}],
         "excerpt": "Bonjour,\n\nDepuis ce matin la classe de CE2 ne s'ouvre plus.\nMerci d'avance",
         "level_name": "Technique avancé",
         "title": "Bilan du support — L'Atelier des Carnets",
@@ -84,6 +94,11 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
         "requester_name": "Robin Clarke",
         "requester_organisation": "Lakeside International School",
         "subject": "Year 4 class does not open",
+        "fields": {"school_class": "Year 4", "day": "--11-24", "person": "Alex Morgan", "platform": "Windows 11",
+                   "version": "3.2.1", "error": "class not found", "number": "IN-1042"},
+        "passages": [{"title": "Opening a class again", "cites": ["en/classes#2"],
+                      "text": "A class is opened again on the home page:\n\n1. Tap \"My classes\".\n"
+                              "2. Choose the class, then \"Open again\".\n\nNothing is lost meanwhile."}],
         "excerpt": "Hello,\n\nSince this morning the Year 4 class does not open.\nThank you",
         "level_name": "Advanced technical",
         "title": "Support digest — L'Atelier des Carnets",
@@ -97,6 +112,7 @@ _SAMPLES: Mapping[str, Mapping[str, object]] = {
 
 _SAMPLE: Mapping[str, object] = {
     "number": "2026-000123",
+    "earlier": "2026-000117",
     "received_at": datetime(2026, 11, 17, 8, 30, tzinfo=UTC),
     "respond_by": datetime(2026, 11, 17, 10, 30, tzinfo=UTC),
     "timezone": "Europe/Paris",

@@ -27,7 +27,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }  # fmt: skip
 
-# Why a mail was handed over: the reasons of desk.decide.RULES.
+# What marks the place of a missing slot in a draft.
+GAPS: Mapping[str, str] = {"fr": "[… à compléter : {}]", "en": "[… to be filled in: {}]"}
+
+# Why a mail was handed over, or its answer is a draft: the reasons of desk.decide.RULES.
 REASONS: Mapping[str, Mapping[str, str]] = {
     "fr": {
         "reply": "nouveau message sur une demande en cours",
@@ -45,6 +48,16 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "old": "message trop ancien pour une réponse automatique",
         "cap": "nombre maximal de lettres automatiques atteint",
         "too-large": "message trop volumineux : il est resté dans la boîte, seul son en-tête a été lu",
+        "hole": "il manque à la réponse une information que le message ne donne pas",
+        "ungrounded": "aucun article approuvé ne répond assez sûrement à la question",
+        "suppressed": "des lettres à cette adresse nous sont revenues",
+        "noreply": "cette adresse ne lit pas les réponses",
+        "own-address": "la réponse arriverait à l'une de nos propres adresses",
+        "no-sender": "le message ne dit pas qui l'a envoyé",
+        "others-data": "la demande porte sur les données d'une autre personne",
+        "many-recipients": "message adressé à beaucoup de monde",
+        "mailbox-cap": "cette boîte a envoyé tout ce qu'elle peut envoyer d'elle-même pour le moment",
+        "day-cap": "l'assistance a envoyé tout ce qu'elle peut envoyer d'elle-même pour la journée",
     },
     "en": {
         "reply": "new message on an open request",
@@ -62,6 +75,16 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "old": "too old for an automatic answer",
         "cap": "the most automatic letters allowed were already sent",
         "too-large": "too large to be read: it is still in the mailbox, only its header was looked at",
+        "hole": "the answer lacks something that the message does not tell",
+        "ungrounded": "no approved article answers the question surely enough",
+        "suppressed": "letters to this address came back",
+        "noreply": "nobody reads what is answered to this address",
+        "own-address": "the answer would come to an address of our own",
+        "no-sender": "the message does not tell who sent it",
+        "others-data": "it asks for somebody else's data",
+        "many-recipients": "addressed to a large number of people",
+        "mailbox-cap": "this mailbox has sent all that it may send by itself for now",
+        "day-cap": "the desk has sent all that it may send by itself for the day",
     },
 }
 

@@ -14,6 +14,7 @@ from desk.drift import Spike
 from desk.figures import Ledger, TicketFigure
 from desk.mail import Kind
 from desk.periods import label_days
+from desk.unanswered import Unanswered
 
 COLUMNS = tuple(field.name for field in fields(TicketFigure))
 INSTANTS = ("opened_at", "respond_by", "responded_at", "resolve_by", "resolved_at", "closed_at")
@@ -106,11 +107,12 @@ class Digest:
     history: tuple[Point, ...]  # oldest first, this period last
     trend: tuple[Trend, ...]
     spikes: tuple[Spike, ...] = ()  # of the last 24 hours
+    unanswered: tuple[Unanswered, ...] = ()  # questions without an article
 
     @property
     def is_empty(self) -> bool:
         """Nothing worth a reader's time. Letters don't count: yesterday's digest was one."""
-        return self.total.is_zero and not self.bounces and not self.quarantined
+        return self.total.is_zero and not self.bounces and not self.quarantined and not self.unanswered
 
     def as_dict(self) -> dict[str, str | int | float | None]:
         """One flat JSON-able row, for a Prefect table artifact; organisations stay out of Prefect."""

@@ -10,7 +10,7 @@ from reports.digest import Digest, Spread, Tally
 from reports.words import pick_words
 
 FIGURES = ("new", "answered", "waiting", "late", "escalated")
-TYPES = (*FIGURES, "categories", "teams", "organisations", "times", "bounces", "quarantine", "trend")
+TYPES = (*FIGURES, "categories", "teams", "organisations", "times", "bounces", "quarantine", "trend", "articles")
 ROWS_SHOWN = 20  # of a mail's table; the workbook has them all
 
 Words = dict[str, str]
@@ -74,6 +74,12 @@ def _list_sections(digest: Digest, words: Words, chosen: list[str]) -> list[dict
             ["measure", "count", "median", "p90"],
             partial(_list_times, digest, words),
         ),
+        (
+            "articles",
+            "articles" in chosen,
+            ["category", "count", "shared_words"],
+            partial(_list_unanswered, digest),
+        ),
     )
     shown = ((title, columns, list_rows()) for title, wanted, columns, list_rows in table if wanted)
     return [
@@ -117,6 +123,11 @@ def _list_tallies(tallies: tuple[Tally, ...]) -> Rows:
 
 def _list_spikes(digest: Digest, words: Words) -> Rows:
     return [[each.category, str(each.count), _write_number(each.usual, words)] for each in digest.spikes]
+
+
+def _list_unanswered(digest: Digest) -> Rows:
+    shown = digest.unanswered[:ROWS_SHOWN]
+    return [[each.category or "—", str(each.count), ", ".join(each.words) or "—"] for each in shown]
 
 
 def _list_times(digest: Digest, words: Words) -> Rows:

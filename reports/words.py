@@ -40,6 +40,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "spikes": ("Affluence inhabituelle sur 24 heures", "More than usual in 24 hours"),
     "usual": ("Jour habituel", "Usual day"),
     "trend": ("Tendance", "Trend"),
+    "articles": ("Questions sans article", "Questions without an article"),
+    "shared_words": ("Mots partagés", "Shared words"),
     "deadlines": ("Échéances", "Deadlines"),
     "letters": ("Courriers par état", "Letters by state"),
     "rings": ("Escalades par niveau", "Escalations by level"),

@@ -62,7 +62,8 @@ DEADLINE_COLUMNS = (
 
 
 def build_workbook(digest: Digest, ledger: Ledger, language: str, timezone: str) -> bytes:
-    """An .xlsx (ECMA-376) with sheets Summary, Tickets, By category, By team, By organisation, Deadlines.
+    """An .xlsx (ECMA-376) with sheets Summary, Tickets, By category, By team, By organisation, Deadlines, and Questions
+    without an article.
 
     Instants are shown in the local time of `timezone` (IANA name), durations in minutes of wall time. Tickets
     are those of the digest's scope. No personal data but the subjects of tickets.
@@ -80,6 +81,7 @@ def build_workbook(digest: Digest, ledger: Ledger, language: str, timezone: str)
     ):
         _fill_groups(_add_sheet(book, words[title]), tallies, words[column], words)
     _fill_deadlines(_add_sheet(book, words["deadlines"]), tickets, digest.at, words, zone)
+    _fill_unanswered(_add_sheet(book, words["articles"]), digest, words)
     return _save_book(book, digest.at)
 
 
@@ -203,6 +205,14 @@ def _list_deadline(
     left = round((due - at).total_seconds() / 60, 1)
     cells = [_show_field(name, ticket[name], words, zone) for name in fields]
     return [*cells, words[promise], _to_local(due, zone), left, words["yes" if due < at else "no"]]
+
+
+def _fill_unanswered(sheet: Worksheet, digest: Digest, words: Words) -> None:
+    headings = [words[name] for name in ("category", "count", "shared_words")]
+    rows: list[list[Value]] = [[each.category or "—", each.count, ", ".join(each.words)] for each in digest.unanswered]
+    _write_block(sheet, 1, headings, rows)
+    sheet.freeze_panes = "B2"
+    _fit_columns(sheet)
 
 
 def _write_table(sheet: Worksheet, name: str, headings: list[str], rows: list[list[Value]]) -> None:

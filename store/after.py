@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,10 +11,13 @@ import sqlalchemy as sa
 from store.engine import insert_new
 from store.intake import deliveries
 from store.mailboxes import mailboxes
-from store.tables import Filing, Message, table
+from store.tables import Filing, Letter, Message, table
 
 filings = table(Filing)
+letters = table(Letter)
 messages = table(Message)
+
+EDITED = "edited"  # reason of a draft that an agent has in hands
 
 
 def queue_filings(connection: sa.Connection, folders: Mapping[int, str]) -> None:
@@ -76,6 +80,32 @@ def _queue_rows(connection: sa.Connection, found: Sequence[tuple[sa.Row[Any], st
         if folder or one.after_intake != "keep"
     ]  # fmt: skip
     insert_new(connection, filings, rows)
+
+
+def queue_withdrawals(connection: sa.Connection, which: sa.ColumnElement[bool], now: datetime) -> int:
+    """These of the drafts are to be taken out of their mailboxes, once; one that waits to be laid waits no more. How
+    many.
+    """
+    known = sa.exists().where(filings.c.letter_id == letters.c.id, filings.c.action == "withdraw")
+    open_ones = sa.and_(letters.c.purpose == "draft", letters.c.state.in_(("draft", "drafted")))
+    ours = sa.and_(open_ones, letters.c.reason != EDITED, letters.c.mailbox_id.is_not(None), ~known)
+    rows = connection.execute(sa.select(letters.c.id, letters.c.mailbox_id).where(ours, which).order_by(letters.c.id))
+    queued = [
+        {"mailbox_id": one.mailbox_id, "action": "withdraw", "letter_id": one.id, "folder": "", "state": "open",
+         "attempts": 0, "claimed_by": ""}
+        for one in rows
+    ]  # fmt: skip
+    if queued:
+        _stop_laying(connection, [one["letter_id"] for one in queued], now)
+    return insert_new(connection, filings, queued)
+
+
+def _stop_laying(connection: sa.Connection, letter_ids: Sequence[Any], now: datetime) -> None:
+    """But for those that a worker has in hands: they are withdrawn once they lie there."""
+    unclaimed = sa.or_(filings.c.claimed_until.is_(None), filings.c.claimed_until < now)
+    waiting = sa.and_(filings.c.action == "draft", filings.c.state == "open", unclaimed)
+    these = sa.update(filings).where(waiting, filings.c.letter_id.in_(letter_ids))
+    connection.execute(these.values(state="done", claimed_by="", claimed_until=None))
 
 
 # Made once: see store.engine.

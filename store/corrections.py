@@ -51,6 +51,15 @@ class OpenDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agent's letter says of a verdict; `text` is what may be learnt from it, under pseudonyms."""
+
+    standing: Standing
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """How far a folder was looked through."""
 
@@ -173,16 +182,21 @@ def _relabel_ticket(connection: sa.Connection, message_id: int, became: str, now
         connection.execute(sa.insert(events).values(**event, message_id=message_id))
 
 
-def keep_answer(store: Store, standing: Standing, kind: Kind, text: str, now: datetime) -> bool:
+def keep_answer(store: Store, answer: Answer, now: datetime) -> bool:
     """What became of a mail's draft, once; False when that was known."""
-    locked = sa.select(messages.c.id).where(messages.c.id == standing.message_id).with_for_update()
-    known = sa.and_(corrections.c.message_id == standing.message_id, corrections.c.kind.in_(ANSWERED))
     with writing(store.engine) as connection:
-        connection.execute(locked)
-        if connection.execute(sa.select(corrections.c.id).where(known)).first():
-            return False
-        row = _describe(standing, kind, standing.category, text, now) | {"was": standing.category}
-        connection.execute(sa.insert(corrections).values(**row))
+        return insert_answer(connection, answer, now)
+
+
+def insert_answer(connection: sa.Connection, answer: Answer, now: datetime) -> bool:
+    """The same within a transaction that does more."""
+    standing = answer.standing
+    known = sa.and_(corrections.c.message_id == standing.message_id, corrections.c.kind.in_(ANSWERED))
+    connection.execute(sa.select(messages.c.id).where(messages.c.id == standing.message_id).with_for_update())
+    if connection.execute(sa.select(corrections.c.id).where(known)).first():
+        return False
+    row = _describe(standing, answer.kind, standing.category, answer.text, now) | {"was": standing.category}
+    connection.execute(sa.insert(corrections).values(**row))
     return True
 
 
@@ -206,17 +220,26 @@ def list_corrections(store: Store) -> tuple[CorrectionView, ...]:
 def list_open_drafts(store: Store, mailbox_id: int) -> tuple[OpenDraft, ...]:
     """Drafts of a mailbox of which nothing is known yet."""
     known = sa.exists().where(corrections.c.message_id == letters.c.message_id, corrections.c.kind.in_(ANSWERED))
-    laid = sa.and_(letters.c.purpose == "draft", letters.c.state.in_(("draft", "drafted")), letters.c.body.is_not(None))
-    columns = (letters.c.id, letters.c.message_id, letters.c.header_id, messages.c.header_id.label("answers"))
-    joined = (
-        sa.select(*columns, tickets.c.number)
+    with reading(store.engine) as connection:
+        rows = connection.execute(select_drafts().where(letters.c.mailbox_id == mailbox_id, ~known)).all()
+    return tuple(map(describe_draft, rows))
+
+
+def select_drafts() -> sa.Select[Any]:
+    """Drafts that still have their words, in the order they were made; an agent may have used a withdrawn one."""
+    columns = (letters.c.id, letters.c.message_id, letters.c.header_id, letters.c.ticket_id)
+    made = sa.and_(letters.c.state.in_(("draft", "drafted", "withdrawn")), letters.c.body.is_not(None))
+    return (
+        sa.select(*columns, messages.c.header_id.label("answers"), tickets.c.number)
         .join(messages, messages.c.id == letters.c.message_id)
         .outerjoin(tickets, tickets.c.id == letters.c.ticket_id)
-        .where(laid, letters.c.mailbox_id == mailbox_id, ~known)
+        .where(letters.c.purpose == "draft", made)
+        .order_by(letters.c.id)
     )
-    with reading(store.engine) as connection:
-        rows = connection.execute(joined.order_by(letters.c.id)).all()
-    return tuple(OpenDraft(row.id, row.message_id, row.header_id, row.answers, row.number or "") for row in rows)
+
+
+def describe_draft(row: Any) -> OpenDraft:
+    return OpenDraft(row.id, row.message_id, row.header_id, row.answers, row.number or "")
 
 
 def read_draft(store: Store, letter_id: int) -> bytes:

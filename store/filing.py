@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from store.after import filings
+from store.after import EDITED, filings
 from store.engine import pass_over, reading, writing
 from store.facts import letters
 from store.intake import deliveries
+from store.letterlog import note_letters
 from store.memory import Store
+from store.tables import Event, table
+
+events = table(Event)
+laying = filings.alias("laying")
+
+# How a withdrawal may end.
+WITHDRAWN, GONE, MARKED = "withdrawn", "gone", "marked"
+NO_WORDS: Mapping[int, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class ToFile:
-    """One thing to do; a move names a UID, a draft carries the letter's bytes."""
+    """One thing to do; a move names a UID, the others carry the letter's bytes."""
 
     id: int
     mailbox_id: int
@@ -31,6 +40,7 @@ class ToFile:
     header_id: str
     body: bytes
     token: str
+    sent_at: datetime | None = None
 
 
 def list_open_mailboxes(store: Store, now: datetime) -> tuple[int, ...]:
@@ -69,6 +79,7 @@ def claim_filings(
             r.header_id or "",
             r.body or b"",
             token,
+            r.sent_at,
         )
         for r in rows
     )
@@ -77,7 +88,13 @@ def claim_filings(
 def _free(now: datetime) -> sa.ColumnElement[bool]:
     due = sa.or_(filings.c.next_try_at.is_(None), filings.c.next_try_at <= now)
     unclaimed = sa.or_(filings.c.claimed_until.is_(None), filings.c.claimed_until < now)
-    return sa.and_(filings.c.state == "open", due, unclaimed)
+    return sa.and_(filings.c.state == "open", due, unclaimed, ~_is_being_laid())
+
+
+def _is_being_laid() -> sa.ColumnElement[bool]:
+    """A draft that a worker may be laying just now is withdrawn after that."""
+    same = sa.and_(laying.c.letter_id == filings.c.letter_id, laying.c.action == "draft", laying.c.state == "open")
+    return sa.and_(filings.c.action == "withdraw", sa.exists().where(same))
 
 
 def _describe() -> sa.Select[tuple[object, ...]]:
@@ -93,22 +110,43 @@ def _describe() -> sa.Select[tuple[object, ...]]:
         filings.c.letter_id,
         letters.c.header_id,
         letters.c.body,
+        letters.c.sent_at,
     )
     joined = filings.outerjoin(deliveries, deliveries.c.id == filings.c.delivery_id)
     return sa.select(*columns).select_from(joined.outerjoin(letters, letters.c.id == filings.c.letter_id))
 
 
-def end_filings(store: Store, done: Sequence[ToFile]) -> None:
-    """These are done; a draft that lies in its mailbox says so in its letter."""
+def holds_claim(store: Store, one: ToFile) -> bool:
+    """Fence: whether this is still ours to do, and still to be done."""
+    own = sa.select(filings.c.id).where(filings.c.id == one.id, filings.c.claimed_by == one.token)
+    with reading(store.engine) as connection:
+        return connection.execute(own.where(filings.c.state == "open")).first() is not None
+
+
+def end_filings(store: Store, done: Sequence[ToFile], now: datetime, words: Mapping[int, str] = NO_WORDS) -> None:
+    """These are done; the letters of drafts say what became of them: `words` tell it of a withdrawal (id → word)."""
     ids = [one.id for one in done]
-    drafts = [one.letter_id for one in done if one.action == "draft"]
+    drafts = [one.letter_id for one in done if one.action == "draft" and one.letter_id]
     with writing(store.engine) as connection:
         connection.execute(
             sa.update(filings).where(filings.c.id.in_(ids)).values(state="done", claimed_by="", claimed_until=None)
         )
-        connection.execute(
-            sa.update(letters).where(letters.c.id.in_(drafts), letters.c.state == "draft").values(state="drafted")
-        )
+        laid = sa.update(letters).where(letters.c.id.in_(drafts), letters.c.state == "draft").values(state="drafted")
+        note_letters(connection, connection.execute(laid.returning(letters.c.id)).scalars().all(), "drafted", now)
+        for one in done:
+            if one.action == "withdraw" and one.letter_id:
+                _end_withdrawal(connection, one.letter_id, words.get(one.id, WITHDRAWN), now)
+
+
+def _end_withdrawal(connection: sa.Connection, letter_id: int, word: str, now: datetime) -> None:
+    """The letter says why: the agent was first, or its ticket is settled; what an agent has edited stays a draft."""
+    answered = sa.exists().where(events.c.ticket_id == letters.c.ticket_id, events.c.word == "agent")
+    why = EDITED if word == EDITED else sa.case((answered, "agent"), else_="settled")
+    values = {"reason": why} if word == EDITED else {"reason": why, "state": "withdrawn"}
+    these = sa.update(letters).where(letters.c.id == letter_id, letters.c.state.in_(("draft", "drafted")))
+    told = connection.execute(these.values(**values).returning(letters.c.id)).scalars().all()
+    code = word if word in (GONE, MARKED) else ""
+    note_letters(connection, told, EDITED if word == EDITED else "withdrawn", now, code)
 
 
 def put_off(store: Store, untouched: Sequence[ToFile], next_try: datetime) -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from desk.figures import Ledger, LetterFigure, MailFigure, RingFigure, TicketFigure
+from desk.unanswered import Asked
 from store.cases import rings
 from store.engine import insert_once, reading, writing
 from store.facts import letters, mailboxes, tickets
 from store.memory import Store
 from store.messages import messages, quarantine
 from store.outcomes import ReadyLetter, keep_letter
-from store.tables import DigestIssue, table
+from store.tables import DigestIssue, Lookup, table
 
 issues = table(DigestIssue)
+lookups = table(Lookup)
+
+UNANSWERED = ("none", "refused")  # outcomes of a lookup
 
 
 def read_ledger(store: Store, start: datetime, end: datetime) -> Ledger:
@@ -80,6 +84,21 @@ def _count_quarantine(connection: sa.Connection, start: datetime, end: datetime)
         sa.select(sa.func.count()).select_from(quarantine).where(quarantine.c.since >= start, quarantine.c.since < end)
     )
     return int(connection.execute(query).scalar_one())
+
+
+def list_unanswered(store: Store, start: datetime, end: datetime, teams: Collection[str] = ()) -> tuple[Asked, ...]:
+    """Mails of a period for which no article was found, the latest first, without text; `teams`: of their tickets."""
+    columns = (lookups.c.message_id, lookups.c.category, lookups.c.language, messages.c.contact_id)
+    these = (
+        sa.select(*columns)
+        .join(messages, messages.c.id == lookups.c.message_id)
+        .outerjoin(tickets, tickets.c.id == messages.c.ticket_id)
+        .where(lookups.c.at >= start, lookups.c.at < end, lookups.c.outcome.in_(UNANSWERED))
+        .order_by(lookups.c.at.desc(), lookups.c.message_id.desc())
+    )
+    with reading(store.engine) as connection:
+        rows = connection.execute(these.where(tickets.c.team.in_(teams)) if teams else these).all()
+    return tuple(Asked(*row) for row in rows)
 
 
 def keep_digest(

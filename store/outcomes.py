@@ -13,12 +13,17 @@ from desk.classification import Classification, Role, Trouble
 from desk.errors import ClaimLost, StaleDecision
 from desk.escalation import SETTLED
 from desk.facts import Facts
-from desk.plan import Fate, OpenTicket, Plan, Purpose, Report, TouchTicket, Verdict
+from desk.knowledge import Found
+from desk.plan import OpenTicket, Plan, Purpose, TouchTicket, Verdict
+from desk.policy import Limits
 from store.after import queue_filings
+from store.caps import Addition, hold_caps
 from store.engine import changed, insert_many, insert_new, insert_once, insert_rows, writing
 from store.facts import letters, participants, recipients, tickets
+from store.knowledge import keep_lookups
 from store.memory import Store
 from store.messages import Waiting, contacts, conversations, hash_ref, messages, refs
+from store.reported import mark_report
 from store.tables import Decision, Event, Filing, Judgement, TicketOrigin, table
 
 decisions = table(Decision)
@@ -59,6 +64,8 @@ class Outcome:
     subject: str
     policy_version: str
     shadows: tuple[Classification | Trouble, ...] = ()  # judged for comparison, without effect
+    limits: Limits | None = None  # caps that its letters must hold when they are committed, too
+    found: Found | None = None  # what was looked up in the articles
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,8 @@ class Work:
 
 def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> None:
     """Commit the outcomes of several mails, each of another conversation, all under one claim: a commit costs more than
-    what is in it. Raises ClaimLost or StaleDecision when one of them can't be had, with nothing committed.
+    what is in it. Raises ClaimLost or StaleDecision when one of them can't be had, or when their automatic letters go
+    beyond the caps, with nothing committed.
 
     The claims' rows are written first: on PostgreSQL that locks them, so a worker whose claim lapsed waits and then
     loses.
@@ -87,11 +95,20 @@ def carry_all(store: Store, works: Sequence[Work], claim_until: datetime) -> Non
         _settle_messages(connection, works)
         decided = _keep_decisions(connection, works)
         placed = _apply_tickets(connection, works)
+        if limits := works[0].outcome.limits:
+            hold_caps(connection, _list_additions(works), limits)
         _queue_letters(connection, works, decided, placed)
         queue_filings(connection, {one.of: one.outcome.plan.folder for one in works})
         for one in works:
-            if one.outcome.plan.report:
-                _mark_report(connection, one.outcome.plan.report, one)
+            keep_lookups(connection, [one.outcome.found] if one.outcome.found else [], one.now)
+        _mark_reports(connection, works)
+
+
+def _mark_reports(connection: sa.Connection, works: Sequence[Work]) -> None:
+    """In the order of the letters that they are about: each is locked, and two workers must not wait for each other."""
+    told = [(report, one) for one in works for report in one.outcome.plan.reports]
+    for report, one in sorted(told, key=lambda each: each[0].letter_id):
+        mark_report(connection, report, one.of, one.now)
 
 
 def _hold_claims(connection: sa.Connection, works: Sequence[Work], claim_until: datetime) -> None:
@@ -305,6 +322,13 @@ def _queue_letters(
     insert_many(connection, filings, drafts)
 
 
+def _list_additions(works: Sequence[Work]) -> Iterable[Addition]:
+    """What counts towards the caps."""
+    for one in works:
+        automatic = (letter for letter in one.outcome.letters if letter.automatic and not letter.draft)
+        yield from (Addition(one.waiting.mailbox_id, letter.recipients, one.now) for letter in automatic)
+
+
 def _list_letters(work: Work) -> tuple[ReadyLetter, ...]:
     found = work.outcome.letters
     if len({one.purpose for one in found}) != len(found):
@@ -369,26 +393,6 @@ def keep_letter(
     if letter_id is not None:
         insert_new(connection, recipients, _list_recipients(letter_id, letter))
     return letter_id
-
-
-def _mark_report(connection: sa.Connection, report: Report, work: Work) -> None:
-    """The recipients that are named, else all: one may have had the letter passed on to where it then failed."""
-    of_letter = sa.update(recipients).where(recipients.c.letter_id == report.letter_id)
-    bounced = report.fate is Fate.BOUNCED
-    told = of_letter.values(code=report.code, **({"state": "bounced"} if bounced else {}))
-    if not changed(connection.execute(told.where(recipients.c.address.in_(report.recipients)))):
-        connection.execute(told)
-    if bounced:
-        _tell_ticket(connection, report, work)
-
-
-def _tell_ticket(connection: sa.Connection, report: Report, work: Work) -> None:
-    """Its history says that the requester did not get the letter."""
-    joined = sa.select(tickets.c.id, tickets.c.status).join(letters, letters.c.ticket_id == tickets.c.id)
-    row = connection.execute(joined.where(letters.c.id == report.letter_id)).first()
-    if row:
-        event = {"ticket_id": row.id, "at": work.now, "word": "bounced", "status": row.status, "message_id": work.of}
-        connection.execute(_KEEP_EVENTS, event)
 
 
 _JUDGED = ("category", "priority", "language", "complexity", "impact", "wants_human", "confirms_solved", "steering",

@@ -7,7 +7,7 @@ Packs are removed once no delivery can open anything in them.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,14 +16,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk.forgetting import Cutoffs
+from store.certificates import certificates
 from store.corrections import corrections
-from store.engine import insert_new, reading, writing
+from store.engine import changed, insert_new, reading, writing
 from store.facts import letters, participants, recipients, tickets
+from store.faq import agent_letters, candidates
 from store.intake import deliveries, packs
 from store.journal import ErasureJournal
 from store.memory import Store
 from store.messages import contacts, hash_ref, messages, quarantine, refs, tombstones
 from store.outcomes import filings, judgements
+from store.sharing import shared_files
+from store.suppression import suppressions
 from store.tables import LegalHold, RetentionRun, table
 from store.troubles import incidents
 
@@ -43,7 +47,9 @@ class Due:
     tickets: tuple[int, ...]
     judgements: int
     incidents: int
-    examples: int = 0
+    examples: int = 0  # texts under pseudonyms
+    suppressions: int = 0
+    certificates: int = 0
 
 
 def find_due(store: Store, cutoffs: Cutoffs, now: datetime, limit: int) -> Due:
@@ -57,7 +63,9 @@ def find_due(store: Store, cutoffs: Cutoffs, now: datetime, limit: int) -> Due:
             tickets=_ids(connection, _due_tickets(cutoffs, held), limit),
             judgements=_count(connection, _old_judgements(cutoffs, held)),
             incidents=_count(connection, sa.select(incidents.c.id).where(_old_incidents(cutoffs))),
-            examples=_count(connection, _old_examples(cutoffs, held)),
+            examples=sum(_count(connection, each.old(cutoffs, held)) for each in EXAMPLES),
+            suppressions=_count(connection, sa.select(suppressions).where(suppressions.c.until <= now)),
+            certificates=_count(connection, sa.select(certificates).where(_ended_certificates(cutoffs))),
         )
 
 
@@ -135,21 +143,48 @@ def _old_incidents(cutoffs: Cutoffs) -> sa.ColumnElement[bool]:
     return incidents.c.at < cutoffs.logs
 
 
-def _old_examples(cutoffs: Cutoffs, held: Sequence[int]) -> sa.Select[Any]:
-    """Texts that corrections left, those of a held ticket kept."""
-    return (
-        sa.select(corrections.c.id)
-        .join(messages, messages.c.id == corrections.c.message_id)
-        .where(corrections.c.at < cutoffs.examples, corrections.c.text != "")
-        .where(sa.or_(messages.c.ticket_id.is_(None), messages.c.ticket_id.not_in(held)))
-    )
+def _ended_certificates(cutoffs: Cutoffs) -> sa.ColumnElement[bool]:
+    """Nothing is encrypted to those any more."""
+    return certificates.c.expires_at < cutoffs.mails
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Texts under pseudonyms that people's work left, which have a period of their own."""
+
+    table: sa.Table
+    key: sa.Column[Any]
+    text: sa.Column[Any]
+    emptied: Mapping[str, str]
+
+    def old(self, cutoffs: Cutoffs, held: Sequence[int]) -> sa.Select[Any]:
+        """Those that have had their time, but for those of a held ticket."""
+        of_ticket = sa.func.coalesce(messages.c.ticket_id, self.table.c.get("ticket_id"))
+        return (
+            sa.select(self.key)
+            .outerjoin(messages, messages.c.id == self.table.c.message_id)
+            .where(self.table.c.at < cutoffs.examples, self.text != "")
+            .where(sa.or_(of_ticket.is_(None), of_ticket.not_in(held)))
+        )
+
+    def empty(self, connection: sa.Connection, where: sa.ColumnElement[bool]) -> int:
+        emptied = sa.update(self.table).where(where, self.text != "").values(**self.emptied)
+        return changed(connection.execute(emptied))
+
+
+EXAMPLES = (
+    Examples(corrections, corrections.c.id, corrections.c.text, {"text": ""}),
+    Examples(agent_letters, agent_letters.c.ref, agent_letters.c.text, {"text": ""}),
+    Examples(candidates, candidates.c.id, candidates.c.answer, {"question": "", "answer": ""}),
+)
 
 
 def forget_mails(store: Store, ids: Sequence[int], now: datetime, keep_examples: datetime | None = None) -> int:
     """Anonymise messages: key dropped, texts emptied, a tombstone left. Journal first, so a restore can repeat it.
 
-    Texts that corrections left go too, but for those made since `keep_examples`: they have a period of their own, which
-    an erasure that a person asked for does not wait for.
+    Texts that people's work left go too, but for those made since `keep_examples`: they have a period of their own.
+    Without it this is an erasure that a person asked for, which waits for nothing: what is kept of the address itself,
+    its certificate and that it is not written to, goes as well.
     """
     with reading(store.engine) as connection:
         columns = (messages.c.id, messages.c.fingerprint, messages.c.header_id)
@@ -159,6 +194,8 @@ def forget_mails(store: Store, ids: Sequence[int], now: datetime, keep_examples:
     header_refs = [hash_ref(row.header_id or row.fingerprint) for row in rows if row.fingerprint]
     with writing(store.engine) as connection:
         insert_new(connection, tombstones, [{"key_version": v, "digest": d, "at": now} for v, d in stones])
+        if keep_examples is None:
+            _forget_addresses(connection, ids)
         _empty_mails(connection, ids, header_refs, now)
         _empty_examples(connection, ids, keep_examples)
     return len(rows)
@@ -184,9 +221,32 @@ def _empty_mails(connection: sa.Connection, ids: Sequence[int], header_refs: Seq
     _forget_refs(connection, ids, header_refs)
 
 
+def _forget_addresses(connection: sa.Connection, ids: Sequence[int]) -> None:
+    """What is kept of these mails' senders by their address alone."""
+    theirs = sa.select(contacts.c.address).join(messages, messages.c.contact_id == contacts.c.id)
+    addresses = theirs.where(messages.c.id.in_(ids))
+    connection.execute(sa.delete(certificates).where(certificates.c.address.in_(addresses)))
+    connection.execute(sa.delete(suppressions).where(suppressions.c.address.in_(addresses)))
+
+
 def _empty_examples(connection: sa.Connection, ids: Sequence[int], keep_since: datetime | None) -> None:
-    old = corrections.c.at < keep_since if keep_since else sa.true()
-    connection.execute(sa.update(corrections).where(corrections.c.message_id.in_(ids), old).values(text=""))
+    """Texts of these mails, and what people answered in their tickets."""
+    of_tickets = agent_letters.c.ticket_id.in_(sa.select(messages.c.ticket_id).where(messages.c.id.in_(ids)))
+    for each in EXAMPLES:
+        old = each.table.c.at < keep_since if keep_since else sa.true()
+        theirs = each.table.c.message_id.in_(ids)
+        each.empty(connection, sa.and_(old, sa.or_(theirs, of_tickets) if each.table is agent_letters else theirs))
+    _forget_agents(connection)
+
+
+def _forget_agents(connection: sa.Connection) -> None:
+    """People's letters without text, in a conversation of which no mail lives any more: as with all its refs."""
+    answered = messages.alias("answered")
+    same = sa.select(answered.c.conversation_id).where(answered.c.id == agent_letters.c.message_id)
+    conversation = messages.c.conversation_id == same.correlate(agent_letters).scalar_subquery()
+    nearby = sa.or_(conversation, messages.c.ticket_id == agent_letters.c.ticket_id)
+    living = sa.exists().where(messages.c.state != "anonymised", nearby).correlate(agent_letters)
+    connection.execute(sa.delete(agent_letters).where(agent_letters.c.text == "", ~living))
 
 
 def _forget_refs(connection: sa.Connection, ids: Sequence[int], header_refs: Sequence[str]) -> None:
@@ -213,12 +273,14 @@ def forget_strays(store: Store, ids: Sequence[int], now: datetime) -> int:
 
 
 def forget_letters(store: Store, ids: Sequence[int], now: datetime) -> int:
-    """Letters without words or recipients; a draft that was never laid is laid no more."""
+    """Letters without words or recipients; a draft that was never laid is laid no more, links to files end now."""
     unlaid = sa.and_(filings.c.letter_id.in_(ids), filings.c.state == "open")
     with writing(store.engine) as connection:
         connection.execute(sa.update(recipients).where(recipients.c.letter_id.in_(ids)).values(address=None))
         connection.execute(sa.update(letters).where(letters.c.id.in_(ids)).values(body=None, anonymised_at=now))
         connection.execute(sa.update(filings).where(unlaid).values(state="given_up"))
+        linked = sa.and_(shared_files.c.letter_id.in_(ids), shared_files.c.expires_at > now)
+        connection.execute(sa.update(shared_files).where(linked).values(expires_at=now))
     return len(ids)
 
 
@@ -243,11 +305,18 @@ def forget_logs(store: Store, cutoffs: Cutoffs, now: datetime) -> tuple[int, int
 
 
 def forget_examples(store: Store, cutoffs: Cutoffs, now: datetime) -> int:
-    """Texts that corrections left are emptied; that there was a correction stays."""
+    """Texts that people's work left are emptied; that there was a correction, an answer, a proposal stays."""
     with writing(store.engine) as connection:
         held = tuple(connection.execute(_held(now)).scalars())
-        old = sa.update(corrections).where(corrections.c.id.in_(_old_examples(cutoffs, held)))
-        return int(connection.execute(old.values(text="")).rowcount)
+        gone = sum(each.empty(connection, each.key.in_(each.old(cutoffs, held))) for each in EXAMPLES)
+        _forget_agents(connection)
+    return gone
+
+
+def forget_certificates(store: Store, cutoffs: Cutoffs) -> int:
+    """Those that ended long enough ago."""
+    with writing(store.engine) as connection:
+        return changed(connection.execute(sa.delete(certificates).where(_ended_certificates(cutoffs))))
 
 
 def forget_contacts(store: Store) -> int:

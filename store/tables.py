@@ -424,6 +424,8 @@ class Letter(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("origin", "purpose"),
         sa.Index("ix_letter_queue", "state", "next_try_at"),
+        sa.Index("ix_letter_sent", "mailbox_id", "sent_at"),
+        sa.Index("ix_letter_caps", "created_at", "automatic", "mailbox_id"),
     )
     id: int | None = Field(default=None, primary_key=True)
     origin: str  # "decision:12", "ring:7:2", "digest:direction:2026-11-17"

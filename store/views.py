@@ -118,13 +118,18 @@ def list_tickets(store: Store) -> tuple[TicketView, ...]:
         return tuple(TicketView(*row) for row in connection.execute(sa.select(*columns).order_by(tickets.c.id)))
 
 
-def list_letters(store: Store) -> tuple[LetterView, ...]:
+def list_letters(store: Store, state: str = "", ticket: str = "") -> tuple[LetterView, ...]:
+    """All letters, or those in one state or on one ticket, by its number."""
     query = (
         sa.select(letters.c.id, letters.c.purpose, letters.c.state, tickets.c.number, letters.c.attempts,
                   letters.c.error_code)
         .outerjoin(tickets, tickets.c.id == letters.c.ticket_id)
         .order_by(letters.c.id)
     )  # fmt: skip
+    if state:
+        query = query.where(letters.c.state == state)
+    if ticket:
+        query = query.where(tickets.c.number == ticket)
     with reading(store.engine) as connection:
         rows = connection.execute(query).all()
     return tuple(LetterView(r[0], r[1], r[2], r[3] or "", r[4], r[5]) for r in rows)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from desk.circuit import Circuit, note_answer, note_silence, open_circuit
@@ -28,6 +29,16 @@ THROTTLED = "model-throttled"
 TRIED_AGAIN = frozenset({"model-unavailable", THROTTLED})
 REFUSED = frozenset({"model-refused", "model-retired"})  # until somebody changes something
 NOT_ASKED = frozenset({SPENT, RESTING, "model-busy"})  # these say nothing of the model itself
+
+
+class Priced(Protocol):
+    """An answer that tells what it cost."""
+
+    @property
+    def usage(self) -> Usage: ...
+
+
+Told = TypeVar("Told", bound=Priced)
 
 ASK_BUDGET = "The local model judges until tomorrow; raise budget_eur in the policy if that is too soon."
 
@@ -89,38 +100,42 @@ class Asker:
 
     def classify(self, question: Question) -> Classification:
         """As the judge itself; ModelUnavailable at once when it is not to be asked."""
+        return self.ask(lambda: self.engine.classify(question))
+
+    def ask(self, call: Callable[[], Told]) -> Told:
+        """The same for whatever else the model is asked; it raises as a judge does."""
         if self.account.spent:
             raise ModelUnavailable("today's budget is spent", code=SPENT, remedy=ASK_BUDGET)
         before = self._read()
         if before.closed:
-            return self._ask_patiently(question)
+            return self._ask_patiently(call)
         self._claim_probe(before)
-        return self._ask_once(question, probe=True, last=True)
+        return self._ask_once(call, probe=True, last=True)
 
     def _claim_probe(self, circuit: Circuit) -> None:
         now = datetime.now(UTC)
         if circuit.rests(now) or not claim_probe(self.account.store, self.circuit, now, self.probe):
             raise ModelUnavailable("left alone after silences", code=RESTING)
 
-    def _ask_patiently(self, question: Question) -> Classification:
+    def _ask_patiently(self, call: Callable[[], Told]) -> Told:
         for tried in range(1, self.patience.tries):
             try:
-                return self._ask_once(question)
+                return self._ask_once(call)
             except ModelUnavailable as trouble:
                 if not self._may_help(trouble):
                     raise
                 wait = self.patience.wait(tried, trouble.retry_after)
             self.sleep(wait)
-        return self._ask_once(question, last=True)
+        return self._ask_once(call, last=True)
 
     def _may_help(self, trouble: ModelUnavailable) -> bool:
         """Whether to ask again: the trouble may pass, and neither it nor others have opened the circuit."""
         return trouble.code in TRIED_AGAIN and self._read().closed
 
-    def _ask_once(self, question: Question, *, probe: bool = False, last: bool = False) -> Classification:
+    def _ask_once(self, call: Callable[[], Told], *, probe: bool = False, last: bool = False) -> Told:
         try:
             with self.pace.take_turn():
-                said = self.engine.classify(question)
+                said = call()
         except ModelAnswerInvalid as trouble:
             self._count(trouble.usage, probe=probe)
             raise

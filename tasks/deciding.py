@@ -18,11 +18,13 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from desk.classification import Classification
-from desk.decide import decide, needs_judgement
-from desk.errors import ByreturnError, ClaimLost, StaleDecision
+from desk.decide import as_draft, decide, needs_judgement
+from desk.errors import ByreturnError, ClaimLost, LetterHole, StaleDecision
 from desk.facts import Facts
+from desk.knowledge import Found
+from desk.mail import Mail
 from desk.passing import hear_writer
-from desk.plan import OpenTicket
+from desk.plan import OpenTicket, Plan
 from store.intake import Claimed
 from store.messages import (
     Waiting,
@@ -32,12 +34,13 @@ from store.messages import (
     quarantine_message,
     release_claims,
 )
-from store.outcomes import Outcome, Work, carry_all
+from store.outcomes import Outcome, ReadyLetter, Work, carry_all
 from tasks.alarm import report_quarantine
 from tasks.batching import hold_backfill, look_ahead
 from tasks.guard import guarded, keep_cause
 from tasks.hearing import Desk, Heard, gather, gather_hints, hear_mail, locate, names_ticket, open_desk
 from tasks.judging import judge_mail, open_bench, report_judges
+from tasks.knowing import find_passages
 from tasks.writing import write_letter
 
 BATCH = 25  # mails that are committed together
@@ -142,6 +145,7 @@ def _decide_batch(desk: Desk, batch: Sequence[Waiting], hold: Hold, at: datetime
     words: list[str] = []
     drawn: list[Drawn] = []
     begun = time.monotonic()
+    desk.sent.forget()
     with open_ears(desk, batch, hold, at) as hear:
         for one in batch:
             hold.renew()
@@ -215,6 +219,7 @@ def _decide_safely(desk: Desk, drawn: Drawn, at: datetime | None) -> str:
 def _decide_again(desk: Desk, heard: Heard, at: datetime | None) -> str:
     """Decide; when facts changed meanwhile, look again (the judgement stands, it does not depend on them)."""
     for left in reversed(range(TRIES)):
+        desk.sent.forget()
         drawn = draw_up(desk, heard, at)
         try:
             carry_all(desk.store, [drawn.work], datetime.now(UTC) + desk.policy.limits.claim)
@@ -246,18 +251,32 @@ def judge_heard(desk: Desk, heard: Heard, facts: Facts) -> Heard:
     if heard.judged is not None or not needs_judgement(mail, facts):
         return heard
     hints = gather_hints(desk, heard.opened, facts)
-    judged = judge_mail(desk.bench, hear_writer(mail, facts), desk.policy, hints, heard.ahead)
-    return replace(heard, judged=judged)
+    written = hear_writer(mail, facts)
+    judged = judge_mail(desk.bench, written, desk.policy, hints, heard.ahead)
+    return replace(heard, judged=judged, found=find_said(desk, heard.waiting, written, facts, judged.classification))
+
+
+def find_said(desk: Desk, waiting: Waiting, mail: Mail, facts: Facts, said: Classification) -> Found | None:
+    """What the articles say to it, where a letter to its writer may quote them."""
+    if facts.joined is not None or said.wants_human or desk.policy.categories[said.category].mode == "off":
+        return None
+    return find_passages(desk.library, desk.store, desk.policy, desk.bench, waiting.id, mail, said)
 
 
 def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome:
     """A pure decision and its letters."""
     waiting, mail, judged = heard.waiting, heard.opened.mail, heard.judged
     said = judged.classification if judged else None
-    plan = decide(mail, facts, said, desk.policy, desk.clock, now)
+    found = heard.found
+    plan = decide(mail, facts, said, desk.policy, desk.clock, now, grounded=found.sound if found else None)
     number = desk.numbers.take(now) if isinstance(plan.ticket, OpenTicket) else ""
     written = hear_writer(mail, facts)
-    letters = tuple(write_letter(desk, waiting, written, facts, plan, one, number, now) for one in plan.letters)
+    write = partial(write_letters, desk, waiting, written, facts, said, found, number, now)
+    try:
+        letters = write(plan)
+    except LetterHole:
+        plan = as_draft(plan, "hole")
+        letters = write(plan)
     return Outcome(
         plan,
         facts,
@@ -268,6 +287,27 @@ def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome
         written.subject,
         desk.policy.fingerprint,
         judged.shadows if judged else (),
+        desk.policy.limits,
+        found,
+    )
+
+
+def write_letters(
+    desk: Desk,
+    waiting: Waiting,
+    mail: Mail,
+    facts: Facts,
+    said: Classification | None,
+    found: Found | None,
+    number: str,
+    now: datetime,
+    plan: Plan,
+) -> tuple[ReadyLetter, ...]:
+    """Raises LetterHole when one that would go out by itself lacks a value."""
+    fields, passages = said.fields if said else (), found.passages if found else ()
+    return tuple(
+        write_letter(desk, waiting, mail, facts, plan, one, number, now, fields=fields, passages=passages)
+        for one in plan.letters
     )
 
 

@@ -19,6 +19,7 @@ from desk.periods import Period, last_period, weeks_before
 from desk.plan import Purpose
 from desk.policy import Policy, Reader
 from letters.compose import Part, compose_letter
+from letters.manners import choose_signature, read_manners
 from letters.render import render_letter
 from letters.words import say_word
 from reports.chart import draw_chart
@@ -31,6 +32,7 @@ from store.memory import Store
 from store.outcomes import ReadyLetter
 from tasks.guard import guarded
 from tasks.opening import open_policy, open_store
+from tasks.unanswered import find_unanswered
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 CHART = "chart"
@@ -77,7 +79,8 @@ def count_period(store: Store, reader: Reader, span: Period, now: datetime) -> t
     earlier = tuple(read_ledger(store, one.start, one.end) for one in weeks_before(span))
     teams = frozenset(reader.teams) or None
     digest = count_ledger(ledger, earlier, now, teams=teams, timezone=span.timezone)
-    return replace(digest, spikes=find_unusual(store, reader, digest.at)), ledger
+    unanswered = find_unanswered(store, reader, span.start, digest.at)
+    return replace(digest, spikes=find_unusual(store, reader, digest.at), unanswered=unanswered), ledger
 
 
 def find_unusual(store: Store, reader: Reader, at: datetime) -> tuple[Spike, ...]:
@@ -103,14 +106,19 @@ def write_digest(policy: Policy, reader: Reader, digest: Digest, ledger: Ledger,
     book = build_workbook(digest, ledger, reader.language, policy.calendar.timezone)
     header_id = f"<digest.{uuid.uuid4().hex}@{policy.organisation.domain}>"
     inline = (Part("chart.png", "image/png", draw_chart(digest, reader.language), CHART),) if pictured else ()
+    signed = {**slots, "signature": choose_signature(policy.organisation, reader.language, reader)}
+    sender = policy.organisation.sender
     body = compose_letter(
-        render_letter("digest", reader.language, slots),
+        render_letter("digest", reader.language, signed, folder=policy.letters.templates, gaps=True),
         message_id=header_id,
-        sender=Address(policy.organisation.name, policy.organisation.sender),
+        sender=Address(policy.organisation.name, sender),
         recipients=(reader.address,),
         date=now,
-        html=reader.format == "html",
         inline=inline,
         attachments=() if digest.is_empty else (Part(f"digest-{digest.label}.xlsx", XLSX, book),),
+        **read_manners(reader, sender),
     )
-    return ReadyLetter(Purpose.DIGEST, header_id, policy.organisation.sender, (reader.address,), body, automatic=False)
+    to, language = (reader.address,), reader.language
+    return ReadyLetter(
+        Purpose.DIGEST, header_id, sender, to, body, automatic=False, template="digest", language=language
+    )

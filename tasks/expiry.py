@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from blocks import Credentials
+from blocks.smime import SmimeIdentity
 from desk.expiry import tell_expiry
 from store.memory import Store
 from tasks.alarm import end_trouble, tell_trouble
 
 
-def watch_secret(store: Store, credentials: Credentials, owner: str, now: datetime) -> None:
+def watch_secret(store: Store, credentials: Credentials | SmimeIdentity, owner: str, now: datetime) -> None:
     """Tell the operator once a day while these credentials near their end: the day is in the alarm's code.
 
     `owner` names the block that holds them, for credentials that were not saved by themselves.

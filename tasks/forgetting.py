@@ -16,6 +16,7 @@ from store.retention import (
     Due,
     find_due,
     find_orphans,
+    forget_certificates,
     forget_contacts,
     forget_examples,
     forget_letters,
@@ -25,8 +26,11 @@ from store.retention import (
     forget_tickets,
     keep_run,
 )
+from store.sharing import list_expired
+from store.suppression import forget_suppressed
 from tasks.guard import guarded
 from tasks.opening import open_policy, open_store
+from tasks.sharing import clear_shared
 
 CHUNK = 200
 
@@ -64,6 +68,9 @@ def _list_due(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
         "answers": due.judgements,
         "incidents": due.incidents,
         "examples": due.examples,
+        "suppressions": due.suppressions,
+        "certificates": due.certificates,
+        "files": len(list_expired(store, now)),
         "packs": len(orphans),
     }
     places = {
@@ -92,6 +99,9 @@ def _forget_all(store: Store, cutoffs: Cutoffs, now: datetime) -> Forgotten:
         "answers": answers,
         "incidents": incidents,
         "examples": forget_examples(store, cutoffs, now),
+        "suppressions": forget_suppressed(store, now),
+        "certificates": forget_certificates(store, cutoffs),
+        "files": clear_shared(store, now),
         "packs": len(orphans),
     }
     return Forgotten(counts, gone | {"packs": orphans}, dry_run=False)

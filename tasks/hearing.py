@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from classifiers.judge import Judgement
 from desk.classification import Classification
 from desk.clock import BusinessClock
+from desk.decide import answer_to
 from desk.errors import MailTrouble
 from desk.facts import Arrival, Facts, Trust
+from desk.knowledge import Found
 from desk.mail import Mail, Unreadable, read_mail
 from desk.mail.headers import decode_words, read_headers
 from desk.passing import find_writer
@@ -27,7 +29,8 @@ from desk.tokens import (
     read_plus_address,
 )
 from desk.trust import NO_ANSWERS, Answers, Grounds, judge_sender
-from store.facts import gather_facts
+from store.caps import SentBook
+from store.facts import Prospect, gather_facts
 from store.intake import Claimed, open_mail, read_places
 from store.mailboxes import list_mailboxes
 from store.memory import Store
@@ -38,6 +41,7 @@ from store.messages import (
 from store.numbers import NumberStock
 from store.people import list_participants
 from tasks.judging import Bench, Hints
+from tasks.knowing import CLOSED, Library, open_library
 from tasks.lookups import Names, learn_answers, share_names
 from tasks.opening import open_policy, open_store, open_tokens
 
@@ -59,6 +63,8 @@ class Desk:
     agents: frozenset[str]  # of them and others, those behind which a person of ours writes
     numbers: NumberStock
     names: Names | None = None  # where signatures are checked
+    sent: SentBook = field(default_factory=SentBook)
+    library: Library = CLOSED
 
     @property
     def grounds(self) -> Grounds:
@@ -85,6 +91,7 @@ class Heard:
     answers: Answers
     ahead: Classification | None = None  # what a batch has said of it
     judged: Judgement | None = None
+    found: Found | None = None  # what the articles say to it
 
 
 def open_desk(bench: Bench) -> Desk:
@@ -108,6 +115,7 @@ def open_desk(bench: Bench) -> Desk:
         frozenset(people),
         NumberStock(store),
         share_names() if policy.trust.check_dkim else None,
+        library=open_library(policy, store),
     )
 
 
@@ -152,7 +160,9 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, answers: Answers, now: date
         quoted=find_number(mail.subject) or "",
         since=now - _widest_cap(policy),
         thread=waiting.conversation_id,
+        prospect=Prospect(answer_to(mail), now),
     )
+    of_mailbox, in_all = desk.sent.tell(desk.store.engine, waiting.mailbox_id, now, policy.limits)
     verified = standing.trust is Trust.VERIFIED
     from_agent = verified and mail.sender.address in desk.agents
     writer = find_writer(mail, desk.own) if from_agent else None
@@ -171,8 +181,30 @@ def gather(desk: Desk, waiting: Waiting, mail: Mail, answers: Answers, now: date
         organisation=know_organisation(policy, (writer or mail.sender).domain) if verified else None,
         sent_to_sender=known.sent_to_sender,
         sent_on_ticket=known.sent_on_ticket,
+        sent_by_mailbox=of_mailbox,
+        sent_in_all=in_all,
+        agent_active=known.agent_active,
+        suppressed=known.suppressed,
+        own_reader=leads_home(desk, mail),
+        addressed=is_addressed(desk, mail),
+        writers=known.writers,
         arrival=Arrival(waiting.arrival),
     )
+
+
+def leads_home(desk: Desk, mail: Mail) -> bool:
+    """Whether its answer would go to one of our own addresses, where its sender does not write from."""
+    reader = answer_to(mail)
+    return reader != mail.sender.address and not desk.own.isdisjoint(list_bases(reader))
+
+
+def is_addressed(desk: Desk, mail: Mail) -> bool:
+    """Whether it was sent to us, not only shown to us: an address of ours, of our domains, or under which the mail was
+    delivered, stands in To.
+    """
+    domains = {address.rpartition("@")[2] for address in desk.letterboxes}
+    names = {one.address for one in mail.delivered_to}
+    return any(one.address in names or one.domain in domains for one in mail.to)
 
 
 def gather_hints(desk: Desk, opened: Opened, facts: Facts) -> Hints:

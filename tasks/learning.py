@@ -1,16 +1,13 @@
-"""What people did in the mailboxes with the desk's verdicts: mails moved to another category, drafts sent or rewritten.
-
-Folders are looked through once, UID after UID; nothing in them is touched (EXAMINE, BODY.PEEK).
+"""What people did in the mailboxes with the desk's verdicts: mails moved to another category, drafts rewritten
+where they lie.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
 
-from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,10 +19,9 @@ from desk.corrections import Kind, Standing, is_moved, judge_answer, name_catego
 from desk.drift import SPAN, DriftRow, Spike, begin_weeks, count_drift, find_spikes
 from desk.errors import ByreturnError, ConfigurationError, MailTrouble, StaleDecision
 from desk.mail import Mail, read_mail
-from desk.policy import Policy
 from desk.tokens import find_number
 from store.corrections import (
-    Looked,
+    Answer,
     OpenDraft,
     find_letters,
     find_messages,
@@ -36,7 +32,6 @@ from store.corrections import (
     list_opened,
     list_verdicts,
     read_draft,
-    read_looked,
     read_standings,
     relabel_mail,
 )
@@ -44,20 +39,12 @@ from store.intake import read_places
 from store.mailboxes import read_mailbox, register_mailbox
 from store.memory import Store
 from store.messages import find_places
-from tasks.fetching import open_folder, search_uids
 from tasks.guard import clean_error, guarded, keep_cause
 from tasks.hearing import open_waiting
 from tasks.intake import describe_account
+from tasks.looking import Seen, Visit, fetch_start, look_through
 from tasks.opening import open_policy, open_store
 
-LISTED = 500  # headers asked for at once
-ANSWER_BYTES = 256 * 1024  # of an agent's letter: its text comes before its files
-HEADS = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID REFERENCES IN-REPLY-TO SUBJECT)]"
-SENT_FLAG = b"\\Sent"  # RFC 6154 §2
-SENT_NAMES = frozenset(  # where the server flags none
-    {"sent", "sent items", "sent messages", "sent mail", "envoyés", "éléments envoyés", "messages envoyés",
-     "objets envoyés", "courrier envoyé", "gesendet", "gesendete objekte", "enviados", "posta inviata"}
-)  # fmt: skip
 WEEKS = 12
 
 
@@ -79,37 +66,6 @@ class Visited:
     changes: tuple[Change, ...] = ()
     error_code: str = ""
     remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A signed-in session with all that is needed to learn in it."""
-
-    store: Store
-    policy: Policy
-    block: ImapMailbox
-    client: IMAPClient
-    mailbox_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A mail that is new in a folder, as far as its header tells."""
-
-    folder: str
-    uid: int
-    header_id: str
-    references: tuple[str, ...]
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What is new in a folder, and how far it will have been looked through."""
-
-    folder: str
-    looked: Looked
-    seen: tuple[Seen, ...] = ()
 
 
 @task(name="learn from mailbox", task_run_name="learn from {name}", cache_policy=NO_CACHE)
@@ -150,7 +106,8 @@ def learn_moves(visit: Visit) -> Iterator[Change]:
         yield from learn_move(visit.store, standings[message_id], folder, categories[folder])
     waiting = {header_id for header_id, of in known.items() if standings[of].state == "waiting"}
     for look in looks:
-        keep_looked(visit.store, visit.mailbox_id, look.folder, stop_before(look, waiting))
+        held = {one.uid for one in look.seen if one.header_id in waiting}
+        keep_looked(visit.store, visit.mailbox_id, look.folder, look.stop_before(held))
 
 
 def choose_places(seen: Sequence[Seen], known: Mapping[str, int], standings: Mapping[int, Standing]) -> dict[int, str]:
@@ -170,12 +127,6 @@ def learn_move(store: Store, standing: Standing, folder: str, category: str) -> 
         keep_cause("learn from moves", trouble)
 
 
-def stop_before(look: Look, waiting: set[str]) -> Looked:
-    """Mails that are not decided yet are looked at again."""
-    first = min((one.uid for one in look.seen if one.header_id in waiting), default=look.looked.last_uid + 1)
-    return Looked(look.looked.uidvalidity, first - 1)
-
-
 def recall_text(store: Store, standing: Standing) -> str:
     """What the mail says, under pseudonyms; empty when its bytes are gone: the correction counts all the same."""
     places = read_places(store, list(find_places(store, [standing.message_id]).values()))
@@ -189,31 +140,15 @@ def recall_text(store: Store, standing: Standing) -> str:
 
 
 def learn_answers(visit: Visit) -> Iterator[Change]:
-    """What agents made of the drafts: found sent, or edited where the desk had laid them."""
+    """What agents made of the drafts where the desk had laid them; what they sent is tasks.following's."""
     drafts = list_open_drafts(visit.store, visit.mailbox_id)
-    if not drafts:
+    folder = visit.block.pick_drafts(visit.client) if drafts else ""
+    if not (folder and visit.client.folder_exists(folder)):
         return
-    for folder in find_sent(visit.client):
-        yield from learn_folder(visit, drafts, folder, sent=True)
-    folder = visit.block.drafts_folder
-    if folder and visit.client.folder_exists(folder):
-        yield from learn_folder(visit, drafts, folder, sent=False)
-
-
-def find_sent(client: IMAPClient) -> list[str]:
-    """Folders that the server flags as holding sent mail, else those named so."""
-    listed = [(flags, separator or b"/", name) for flags, separator, name in client.list_folders()]
-    flagged = [name for flags, _, name in listed if SENT_FLAG in flags]
-    named = [name for _, separator, name in listed if name.split(separator.decode())[-1].casefold() in SENT_NAMES]
-    return flagged or named
-
-
-def learn_folder(visit: Visit, drafts: Sequence[OpenDraft], folder: str, sent: bool) -> Iterator[Change]:
-    """Only what was written since the desk knows the mailbox can answer what it drafted."""
     since = read_mailbox(visit.store.engine, visit.mailbox_id).since - timedelta(days=1)
     look = look_through(visit, folder, since.date())
     for one, draft in match_drafts(visit, look.seen, drafts):
-        yield from learn_answer(visit, one, draft, sent)
+        yield from learn_answer(visit, one, draft)
     keep_looked(visit.store, visit.mailbox_id, folder, look.looked)
 
 
@@ -234,62 +169,31 @@ def match_drafts(visit: Visit, seen: Sequence[Seen], drafts: Sequence[OpenDraft]
             yield one, draft
 
 
-def learn_answer(visit: Visit, seen: Seen, draft: OpenDraft, sent: bool) -> Iterator[Change]:
+def learn_answer(visit: Visit, seen: Seen, draft: OpenDraft) -> Iterator[Change]:
     try:
-        yield from _learn_answer(visit, seen, draft, sent)
+        yield from _learn_answer(visit, seen, draft)
     except (IMAPClientAbortError, OSError, ByreturnError):
         raise
     except Exception as trouble:  # noqa: BLE001 - promise 3
         keep_cause("learn from answers", trouble)
 
 
-def _learn_answer(visit: Visit, seen: Seen, draft: OpenDraft, sent: bool) -> Iterator[Change]:
-    ours, theirs = read_mail(read_draft(visit.store, draft.letter_id)), read_mail(fetch_start(visit.client, seen.uid))
-    kind = judge_answer(ours, theirs, sent) if isinstance(ours, Mail) and isinstance(theirs, Mail) else None
-    standing = read_standings(visit.store, [draft.message_id])[draft.message_id]
+def _learn_answer(visit: Visit, seen: Seen, draft: OpenDraft) -> Iterator[Change]:
+    theirs = read_mail(fetch_start(visit.client, seen.uid))
+    answer = weigh_answer(visit.store, draft, theirs, sent=False) if isinstance(theirs, Mail) else None
+    if answer and keep_answer(visit.store, answer, datetime.now(UTC)):
+        yield Change(draft.message_id, answer.kind, answer.standing.category, answer.standing.category)
+
+
+def weigh_answer(store: Store, draft: OpenDraft, theirs: Mail, sent: bool) -> Answer | None:
+    """What an agent's letter says of the verdict whose draft it came of; None when it says nothing, or not yet."""
+    ours = read_mail(read_draft(store, draft.letter_id))
+    kind = judge_answer(ours, theirs, sent) if isinstance(ours, Mail) else None
+    standing = read_standings(store, [draft.message_id])[draft.message_id]
     if kind is None or not standing.is_judged:
-        return
-    text = recall_text(visit.store, standing) if kind is Kind.SENT else ""  # what is not learnt from is not kept
-    if keep_answer(visit.store, standing, kind, text, datetime.now(UTC)):
-        yield Change(standing.message_id, kind, standing.category, standing.category)
-
-
-# --- folders -------------------------------------------------------------------------------------------------
-
-
-def look_through(visit: Visit, folder: str, since: date | None = None) -> Look:
-    """What came into a folder since it was last looked through, by header; of what lies there the first time, what
-    arrived `since`. The folder stays selected.
-    """
-    shown = open_folder(visit.client, folder)
-    before = read_looked(visit.store, visit.mailbox_id, folder)
-    last = before.last_uid if before.uidvalidity == shown.uidvalidity else 0
-    if shown.uidnext and shown.uidnext <= last + 1:
-        return Look(folder, Looked(shown.uidvalidity, last))
-    young = ("SINCE", since) if since else ()
-    uids = [uid for uid in search_uids(visit.client, "UID", f"{last + 1}:*", *young) if uid > last]
-    seen = tuple(read_heads(visit.client, folder, uids))
-    return Look(folder, Looked(shown.uidvalidity, max([last, shown.uidnext - 1, *uids])), seen)
-
-
-def read_heads(client: IMAPClient, folder: str, uids: Sequence[int]) -> Iterator[Seen]:
-    for start in range(0, len(uids), LISTED):
-        said = client.fetch(uids[start : start + LISTED], [HEADS])
-        for uid, facts in said.items():
-            mail = read_mail(_pick_body(facts))
-            if isinstance(mail, Mail):
-                yield Seen(folder, uid, mail.message_id, mail.references, mail.subject)
-
-
-def fetch_start(client: IMAPClient, uid: int) -> bytes:
-    """The first part of a mail of the selected folder, large enough for its text."""
-    said = client.fetch([uid], [f"BODY.PEEK[]<0.{ANSWER_BYTES}>"])
-    return _pick_body(said.get(uid, {}))
-
-
-def _pick_body(facts: Mapping[bytes, Any]) -> bytes:
-    found: bytes | None = next((value for key, value in facts.items() if key.startswith(b"BODY[")), None)
-    return found or b""
+        return None
+    text = recall_text(store, standing) if kind is Kind.SENT else ""  # what is not learnt from is not kept
+    return Answer(standing, kind, text)
 
 
 # --- by command ----------------------------------------------------------------------------------------------

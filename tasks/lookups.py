@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import dns.exception
 import dns.resolver
-from dns.rdatatype import NS, TXT
+from dns.rdatatype import AAAA, MX, NS, TXT, A, RdataType
 
 from desk.errors import NetworkTrouble
 from desk.mail import Mail
@@ -26,7 +26,7 @@ DATAGRAM_BYTES = 1_232  # fits into a packet on every way (DNS flag day 2020); l
 
 @dataclass(slots=True)
 class Names:
-    """TXT look-ups that cost little when nothing answers: then they rest, and mails go on unproven.
+    """Look-ups that cost little when nothing answers: then they rest, and mails go on unproven.
 
     A single name that stays silent may be its owner's doing. So the first silence is followed by a question that any
     resolver can answer; only one that has no answer to that either is given up at once.
@@ -40,11 +40,29 @@ class Names:
 
     def find_txt(self, name: str) -> bytes | None:
         """The TXT record of a name; None when it has none. Raises NetworkTrouble where that can't be known."""
+        answer = self._ask(name, TXT)
+        return None if answer is None else _pick_record(answer)
+
+    def find_servers(self, domain: str) -> tuple[str, ...]:
+        """Where mail for a domain goes (RFC 5321 §5.1): its MX hosts, else itself where it is a host; none when it is
+        nowhere, "." alone when it takes no mail (RFC 7505). Raises NetworkTrouble where that can't be known, as by name
+        servers that only know their own house.
+        """
+        answer = self._ask(domain, MX)
+        if answer is not None:
+            return tuple(record.exchange.to_text() for record in answer)
+        if any(self._ask(domain, kind) is not None for kind in (A, AAAA)):
+            return (domain,)
+        if self._ask(domain.rpartition(".")[2], NS) is None:
+            raise NetworkTrouble("the name servers do not know the domains above")
+        return ()
+
+    def _ask(self, name: str, kind: RdataType) -> dns.resolver.Answer | None:
         if self.resolver is None or self.watch() < self.resting_until:
             raise NetworkTrouble("name servers are not asked")
         begun = self.watch()
         try:
-            return _pick_record(self.resolver.resolve(name, TXT, search=False))
+            return self.resolver.resolve(name, kind, search=False)
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return None
         except (dns.exception.DNSException, OSError, ValueError, UnicodeError):

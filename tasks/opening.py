@@ -13,9 +13,11 @@ from prefect.runtime import flow_run
 from blocks import Database, DeskKeys, PackStorage
 from blocks.base import Kind, load_block
 from desk.errors import ConfigurationError
+from desk.fields import list_fields
 from desk.policy import Policy, read_policy
 from desk.tokens import TokenKeys
-from letters.render import list_letters
+from letters.checking import check_templates
+from letters.variants import list_letters
 from store.engine import open_engine
 from store.keys import KeyRing
 from store.memory import Store, check_keys
@@ -91,14 +93,17 @@ def _read_policy(file: Path, _written_ns: int) -> Policy:
 
 
 def check_letters(policy: Policy) -> None:
-    """Raises ConfigurationError naming the templates that are missing."""
+    """Raises ConfigurationError naming the templates that are missing, or the faults of the organisation's own."""
+    folder = policy.letters.templates
+    if folder:
+        check_templates(folder, policy.categories, [name for name, _ in list_fields(policy)])
     wanted = {
         (language, name)
         for name, category in policy.categories.items()
         if category.ticket and category.mode != "off"
         for language in policy.organisation.languages
     }
-    missing = sorted(f"{language}/{name}" for language, name in wanted if name not in list_letters(language))
+    missing = sorted(f"{language}/{name}" for language, name in wanted if name not in list_letters(language, folder))
     if missing:
         raise ConfigurationError(
             f"no letter template {', '.join(missing)}",

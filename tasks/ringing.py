@@ -17,6 +17,7 @@ from desk.plan import Purpose
 from desk.policy import Policy
 from desk.tokens import TokenKeys, make_message_id
 from letters.compose import compose_letter
+from letters.manners import choose_signature, read_manners
 from letters.render import render_letter
 from store.cases import TicketCard, keep_ring, list_running, read_card
 from store.memory import Store
@@ -58,21 +59,24 @@ def _ring_once(store: Store, policy: Policy, tokens: TokenKeys, ticket_id: int, 
 
 
 def write_ring(policy: Policy, tokens: TokenKeys, card: TicketCard, ring: Ring, now: datetime) -> ReadyLetter:
-    language = policy.organisation.languages[0]
+    language, level = policy.organisation.languages[0], policy.levels[ring.level]
     rendered = render_letter(
         "ring",
         language,
         {
             "organisation": policy.organisation.name,
+            "signature": choose_signature(policy.organisation, language, level),
             "number": card.number,
             "level": ring.level,
-            "level_name": policy.levels[ring.level].name,
+            "level_name": level.name,
             "category": card.category,
             "priority": card.priority,
             "deadline": ring.deadline,
             "late_by": ring.late_by,
             "timezone": policy.calendar.timezone,
         },
+        folder=policy.letters.templates,
+        gaps=True,
     )
     header_id = make_message_id(card.number, uuid.uuid4().hex, tokens, policy.organisation.domain)
     sender = policy.organisation.sender
@@ -82,6 +86,8 @@ def write_ring(policy: Policy, tokens: TokenKeys, card: TicketCard, ring: Ring, 
         sender=Address(policy.organisation.name, sender),
         recipients=(ring.address,),
         date=now,
-        importance="high",
+        **read_manners(level, sender, importance="high"),
     )
-    return ReadyLetter(Purpose.RING, header_id, sender, (ring.address,), body, automatic=False)
+    return ReadyLetter(
+        Purpose.RING, header_id, sender, (ring.address,), body, automatic=False, template="ring", language=language
+    )

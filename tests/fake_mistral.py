@@ -1,4 +1,4 @@
-"""A server of our own that speaks POST /v1/chat/completions, well or badly: the real SDK drives it.
+"""A server of our own that speaks POST /v1/chat/completions and /v1/embeddings, well or badly: the real SDK drives it.
 
     with FakeMistral(answer={"category": "billing"}) as mistral:
         Mistral(api_key="any", server_url=mistral.url)
@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -61,12 +63,16 @@ class FakeMistral:
     `answer` are fields to overwrite in the good answer, or a function of the request that gives them.
     `script` are the modes of the next requests, one each; after them `mode` holds. A good answer waits until `crowd`
     requests are there at once, at most `lonely_s`; `busiest` is how many were there at most.
+    `grounded` is what it answers to a mail with articles: a function of the request; without one, the first sentence of
+    the first article. `embed` makes the vector of a text.
     `requests` are the bodies received, oldest first, `headers` theirs with names in lower case, `moments` the seconds
     of a clock at which they came.
     """
 
     mode: Mode = Mode.GOOD
     answer: Fields | Callable[[Request], Fields] = field(default_factory=dict)
+    grounded: Callable[[Request], Any] | None = None
+    embed: Callable[[str], list[float]] | None = None
     content: str | None = "{}"
     retry_after: str = "7"
     delay_s: float = 30.0
@@ -128,6 +134,8 @@ class FakeMistral:
 
     def fill_answer(self, request: Request) -> str:
         """A sound answer: the first word of each closed set that the request's schema offers."""
+        if is_grounding(request):
+            return json.dumps((self.grounded or quote_first)(request))
         fields = self.answer(request) if callable(self.answer) else self.answer
         return json.dumps(_sound_fields(request) | dict(fields))
 
@@ -150,6 +158,44 @@ def _sound_fields(request: Request) -> dict[str, Any]:
     scales = {"confidence": 0.9, "complexity": "normal", "impact": "one"}
     empty = {name: "" for name in properties if name.startswith("field_")}
     return {"reason": "as asked", **words, **flags, **scales, **empty}
+
+
+def is_grounding(request: Request) -> bool:
+    """Whether it asks for an answer from articles, not for a judgement."""
+    asked = request.get("response_format", {}).get("json_schema", {}).get("schema", {})
+    return "sentences" in asked.get("properties", {})
+
+
+def read_articles(request: Request) -> list[dict[str, str]]:
+    """The passages that it shows: id, title, text."""
+    shown = str(request["messages"][-1]["content"])
+    found: list[dict[str, str]] = json.loads(shown.partition("<articles>\n")[2].partition("\n</articles>")[0])
+    return found
+
+
+def quote_first(request: Request) -> Fields:
+    first = read_articles(request)[0]
+    sentence = re.split(r"(?<=\.)\s", first["text"])[0]
+    return {"kind": "answer", "sentences": [{"text": sentence, "cites": [first["id"]]}]}
+
+
+DIMENSIONS = 64
+
+
+def count_words(text: str) -> list[float]:
+    """A vector that tells texts apart by their words."""
+    vector = [0.0] * DIMENSIONS
+    for word in re.findall(r"\w+", text.lower()):
+        vector[zlib.crc32(word.encode()) % DIMENSIONS] += 1.0
+    return vector
+
+
+def write_embeddings(request: Request, embed: Callable[[str], list[float]]) -> dict[str, Any]:
+    """The API's answer to texts, one vector each."""
+    texts = request["input"] if isinstance(request["input"], list) else [request["input"]]
+    data = [{"object": "embedding", "index": at, "embedding": embed(one)} for at, one in enumerate(texts)]
+    usage = {"prompt_tokens": 11 * len(texts), "completion_tokens": 0, "total_tokens": 11 * len(texts)}
+    return {"id": "emb-1", "object": "list", "model": request["model"], "data": data, "usage": usage}
 
 
 def _first_word(schema: Mapping[str, Any]) -> Any:
@@ -176,6 +222,8 @@ def _say(request: Request, content: str | None) -> Reply:
 
 def _good(server: FakeMistral, request: Request) -> Reply:
     server.await_crowd()
+    if "input" in request:
+        return Reply(200, json.dumps(write_embeddings(request, server.embed or count_words)).encode())
     return _say(request, server.fill_answer(request))
 
 
@@ -236,7 +284,7 @@ REPLIES: dict[Mode, Callable[[FakeMistral, Request], Reply]] = {
 def _bind_handler(server: FakeMistral) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # the name that http.server asks for
-            if self.path != "/v1/chat/completions":
+            if self.path not in ("/v1/chat/completions", "/v1/embeddings"):
                 return self.send_error(404)
             request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with contextlib.suppress(ConnectionError):  # the client may have given up

@@ -13,6 +13,7 @@ import dns.message
 import dns.rcode
 import dns.resolver
 import dns.rrset
+from dns.rdatatype import MX, NS, TXT, A, RdataType
 
 from tasks.lookups import Names, open_names
 
@@ -23,12 +24,17 @@ DATAGRAM = 65_535
 
 @dataclass(slots=True)
 class NameServer:
-    """`zone` holds TXT records by name; names under `silent` get no answer, those under `broken` SERVFAIL."""
+    """`zone` holds TXT records by name, `servers` MX hosts, `hosts` the names of hosts and `tops` domains without a
+    dot; names under `silent` get no answer, those under `broken` SERVFAIL.
+    """
 
     port: int
     zone: Mapping[str, tuple[bytes, ...]]
     silent: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
+    servers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    hosts: tuple[str, ...] = ()
+    tops: tuple[str, ...] = ("fr",)
     asked: list[str] = field(default_factory=list)
 
     def answer(self, data: bytes) -> bytes | None:
@@ -43,14 +49,24 @@ class NameServer:
         return reply.to_wire(max_size=DATAGRAM)
 
     def _fill(self, reply: dns.message.Message, name: str) -> None:
-        records = self.zone.get(name, ())
+        kind = reply.question[0].rdtype
+        records = self._list_records(name, kind)
         if name.endswith(self.broken):
             reply.set_rcode(dns.rcode.SERVFAIL)
         elif records:
-            texts = [" ".join(f'"{piece}"' for piece in _cut(one)) for one in records]
-            reply.answer.append(dns.rrset.from_text_list(f"{name}.", TTL_SECONDS, "IN", "TXT", texts))
-        elif name != ".":
+            reply.answer.append(dns.rrset.from_text_list(f"{name}.", TTL_SECONDS, "IN", kind, records))
+        elif name not in (".", *self.zone, *self.servers, *self.hosts):
             reply.set_rcode(dns.rcode.NXDOMAIN)
+
+    def _list_records(self, name: str, kind: RdataType) -> list[str]:
+        if kind == MX:
+            return [f"10 {one}" for one in self.servers.get(name, ())]
+        if kind == A:
+            return ["192.0.2.1"] if name in self.hosts else []
+        if kind == NS:
+            return ["ns.nic.invalid."] if name in self.tops else []
+        texts = self.zone.get(name, ()) if kind == TXT else ()
+        return [" ".join(f'"{piece}"' for piece in _cut(one)) for one in texts]
 
     def open_names(self) -> Names:
         return open_names(make_resolver(self.port))
@@ -71,12 +87,14 @@ def serve_names(
     zone: Mapping[str, bytes | tuple[bytes, ...]] | None = None,
     silent: tuple[str, ...] = (),
     broken: tuple[str, ...] = (),
+    servers: Mapping[str, tuple[str, ...]] | None = None,
+    hosts: tuple[str, ...] = (),
 ) -> Iterator[NameServer]:
     """A server that ends with the block."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door:
         door.bind(("127.0.0.1", 0))
         several = {name: (held,) if isinstance(held, bytes) else held for name, held in (zone or {}).items()}
-        server = NameServer(door.getsockname()[1], several, silent, broken)
+        server = NameServer(door.getsockname()[1], several, silent, broken, servers or {}, hosts)
         thread = Thread(target=_serve, args=(door, server))
         thread.start()
         try:

@@ -6,11 +6,23 @@
 - decoded: `headers`, `charsets`, `bodies` (plain text), `pages` (HTML)
 - who wrote what: `quotes`, `signatures`, `forwards`, with the words of many languages in `phrases`
 - files: `files`, `attachments`, `filenames`, `filetypes`, `archives`, `tnef`, `rtf`
-- what sort of mail: `kinds` with `notices`, `bounces` with `refusals` and `reasons`
+- what sort of mail: `kinds` with `notices`, `bounces` with `refusals` and `reasons`, `receipts`
 """
 
 from desk.mail.reading import Identity, identify_headers, read_mail
-from desk.mail.values import Address, Attachment, Bounce, Forward, Kind, Mail, Signature, Unreadable
+from desk.mail.values import (
+    Address,
+    Attachment,
+    Bounce,
+    Forward,
+    Kind,
+    Mail,
+    Receipt,
+    Signature,
+    Told,
+    Unreadable,
+    Word,
+)
 
 __all__ = [
     "Address",
@@ -20,8 +32,11 @@ __all__ = [
     "Identity",
     "Kind",
     "Mail",
+    "Receipt",
     "Signature",
+    "Told",
     "Unreadable",
+    "Word",
     "identify_headers",
     "read_mail",
 ]

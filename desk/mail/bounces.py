@@ -18,7 +18,7 @@ from desk.mail.headers import Headers, decode_words, read_addresses, read_header
 from desk.mail.parts import Leaf, Part, list_leaves
 from desk.mail.reasons import REASONS, derive_status, find_status, tell_reason
 from desk.mail.refusals import WORDS, Refusal, cut_copy, pick_cause, read_refusal
-from desk.mail.values import Address, Bounce
+from desk.mail.values import Address, Bounce, Receipt, Told, Word
 
 __all__ = ["REASONS", "Report", "is_daemon", "read_report"]
 
@@ -90,6 +90,7 @@ _SUCCESS = re.compile(
     r"relayé|delivered|zugestellt|entregado|consegnato) ?:",
     re.IGNORECASE,
 )
+_RELAYED = re.compile(r"\brelay", re.IGNORECASE)
 _FAILURE = re.compile(r"\bnot\b|fail|un(?:success|deliver)|delay|warning", re.IGNORECASE)
 _DELAYED = re.compile(
     r"delay|still being retried|will (?:continue|keep) |has not (?:yet )?been delivered|not yet been|"
@@ -118,23 +119,36 @@ _NAMED = re.compile(
     r"^[ \t>*]{0,10}(?:original[- ])?message[- ]id ?:[ \t]{0,10}(<[^<>\s]{1,990}>)", re.IGNORECASE | re.MULTILINE
 )
 _STATUS_FIELD = re.compile(
-    r"(?im)^[ \t]{0,3}(original-recipient|final-recipient|action|status|diagnostic-code|x-supplementary-info)"
+    r"(?im)^[ \t]{0,3}(original-envelope-id|original-recipient|final-recipient|action|status|diagnostic-code|"
+    r"x-supplementary-info)"
     r"[ \t]{0,5}:([^\n]{0,5000}(?:\n[ \t]+[^\n]{1,1000}){0,50})"
 )
 _LEADERS = frozenset({"original-recipient", "final-recipient", "action", "status"})  # a second one: the next recipient
 _GAP = re.compile(r"\n[ \t]*\n")
 _HAS_FIELDS = re.compile(r"(?im)^[ \t]{0,3}(?:final|original)-recipient[ \t]{0,5}:")
 _UTF8_CHAR = re.compile(r"\\x\{([0-9a-f]{2,6})\}", re.IGNORECASE)
+_HEX = re.compile(r"\+([2-7][0-9A-F])")
+_ENVID_CHARS = 100  # RFC 3461 §4.4
 _VERP = re.compile(r"[^+=]{1,64}[+-]([^@=]{1,64})=([\w.-]{3,200})")  # "bounces+anne=school.example": whom we wrote to
-_ACTIONS = (("fail", "failed"), ("delay", "delayed"), ("deliver", "done"), ("relay", "done"), ("expand", "done"))
+_ACTIONS = (
+    ("fail", Word.FAILED),
+    ("delay", Word.DELAYED),
+    ("deliver", Word.DELIVERED),
+    ("relay", Word.RELAYED),
+    ("expand", Word.EXPANDED),
+)
+_TROUBLES = frozenset({Word.FAILED, Word.DELAYED})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery report: a failure or a delay has a `bounce`, a success has none."""
+    """A delivery report: a failure or a delay has a `bounce`, a success has none. What a program tells of each
+    recipient is in its `receipt`.
+    """
 
     bounce: Bounce | None
     evidence: str
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +172,11 @@ class _Block:
     fields: dict[str, str]
 
     @property
-    def action(self) -> str:
-        """`failed`, `delayed` or `done`; told by the status where the action is missing or unknown."""
+    def action(self) -> Word:
+        """Told by the status where the action is missing or unknown."""
         value = self.fields.get("action", "").strip(" ;").lower()
-        known = next((action for start, action in _ACTIONS if value.startswith(start)), "")
-        return known or {"2": "done", "4": "delayed"}.get(self.status[:1], "failed")
+        known = next((action for start, action in _ACTIONS if value.startswith(start)), None)
+        return known or {"2": Word.DELIVERED, "4": Word.DELAYED}.get(self.status[:1], Word.FAILED)
 
     @property
     def status(self) -> str:
@@ -171,8 +185,8 @@ class _Block:
     @property
     def recipient(self) -> str:
         """As the letter was addressed, else as it was delivered; empty for a pipe, a file or an X.400 address."""
-        original = _read_recipient(self.fields.get("original-recipient", ""))
-        return _undo_xtext(original) or _read_recipient(self.fields.get("final-recipient", ""))
+        original = read_recipient(self.fields.get("original-recipient", ""))
+        return _undo_xtext(original) or read_recipient(self.fields.get("final-recipient", ""))
 
     @property
     def diagnosis(self) -> str:
@@ -243,11 +257,12 @@ def _read_standard(case: _Case) -> Report | None:
     sound = evidence == "multipart/report" and case.mail.content_type == evidence
     if not (sound or (blocks and _is_trusted(case))):
         return None
-    failed = [block for block in blocks if block.action == "failed"]
-    delayed = [block for block in blocks if block.action == "delayed"]
+    failed = [block for block in blocks if block.action is Word.FAILED]
+    delayed = [block for block in blocks if block.action is Word.DELAYED]
     if blocks and not (failed or delayed):
-        return Report(None, "Action")
-    return Report(_judge_blocks(case, failed or delayed), evidence)
+        return Report(None, "Action", _tell_blocks(case, blocks, None))
+    bounce = _judge_blocks(case, failed or delayed)
+    return Report(bounce, evidence, _tell_blocks(case, blocks, bounce))
 
 
 def _is_trusted(case: _Case) -> bool:
@@ -288,7 +303,31 @@ def _read_blocks(text: str) -> list[_Block]:
     return [_Block(one) for one in told][:_MAX_RECIPIENTS]
 
 
-def _read_recipient(value: str) -> str:
+def _tell_blocks(case: _Case, blocks: list[_Block], bounce: Bounce | None) -> Receipt | None:
+    """What each recipient's block says; of one alone the whole report speaks."""
+    alone = bounce if len(blocks) == 1 else None
+    told = tuple(_tell_block(block, alone) for block in blocks)
+    found = (block.fields.get("original-envelope-id", "") for block in blocks)
+    letter = bounce.message_id if bounce else _find_letter(case, _read_copies(case))
+    return Receipt(told, letter, next((read_xtext(one) for one in found if one), "")) if told else None
+
+
+def _tell_block(block: _Block, alone: Bounce | None) -> Told:
+    if block.action not in _TROUBLES:
+        return Told(block.recipient, block.action, block.status)
+    if alone:
+        named = block.recipient or next(iter(alone.recipients), "")
+        return Told(named, block.action, alone.status, alone.reason)
+    reason = tell_reason(block.status, block.diagnosis)
+    return Told(block.recipient, block.action, block.status or derive_status(reason, block.diagnosis), reason)
+
+
+def read_xtext(value: str) -> str:
+    """An ENVID as it was given (RFC 3461 §4): "+2B" is "+"."""
+    return _HEX.sub(lambda found: chr(int(found[1], 16)), value.strip())[:_ENVID_CHARS]
+
+
+def read_recipient(value: str) -> str:
     """The address in "rfc822; <anne@school.example>" (RFC 3464 §2.3, RFC 6533 §3)."""
     kind, _, rest = value.rpartition(";")
     address = _UTF8_CHAR.sub(_read_char, rest.strip().strip("<>\"'").strip())
@@ -374,10 +413,17 @@ def _is_told(case: _Case) -> bool:
 
 def _judge_text(case: _Case, recipients: tuple[str, ...], evidence: str, refusal: Refusal | None) -> Report:
     if not refusal and _SUCCESS.search(case.subject) and not _FAILURE.search(case.subject):
-        return Report(None, "Subject")
+        return Report(None, "Subject", _tell_success(case, recipients))
     said = refusal.text if refusal else cut_copy(case.text)
     delayed = bool(_DELAYED.search(case.subject) or _DELAYED.search(said)) and not _GIVEN_UP.search(said)
     return Report(_make_bounce(case, recipients, not delayed, (pick_cause(said), said)), evidence)
+
+
+def _tell_success(case: _Case, recipients: tuple[str, ...]) -> Receipt:
+    copies = _read_copies(case)
+    word = Word.RELAYED if _RELAYED.search(case.subject) else Word.DELIVERED
+    named = recipients or _find_recipients(case, cut_copy(case.text), copies) or ("",)
+    return Receipt(tuple(Told(one, word) for one in named), _find_letter(case, copies))
 
 
 def _make_bounce(case: _Case, recipients: tuple[str, ...], permanent: bool, said: tuple[str, ...]) -> Bounce:

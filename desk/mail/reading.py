@@ -28,6 +28,7 @@ from desk.mail.pages import Body
 from desk.mail.parts import Leaf, Part, list_leaves, list_parts, parse_parts
 from desk.mail.phrases import FORWARD_SUBJECT
 from desk.mail.quotes import Written, split_text
+from desk.mail.receipts import read_receipt
 from desk.mail.repairs import split_head, trim_start
 from desk.mail.signatures import read_signature
 from desk.mail.smime import open_signed
@@ -120,6 +121,7 @@ def compose_mail(raw: bytes) -> Mail:
         signature=read_signature(written.signature, written.text, sender),
         forwarded=_read_forward(subject, body.text, headers, whole, leaves),
         hidden_text=body.hidden,
+        receipt=read_receipt(kind, report, headers, leaves, sender, subject),
     )
 
 

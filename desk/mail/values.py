@@ -56,6 +56,39 @@ class Bounce:
     reason: str = ""  # one of desk.mail.bounces.REASONS, e.g. "mailbox-full"; empty when it tells none
 
 
+class Word(StrEnum):
+    """What a report says of one recipient: an action of RFC 3464 §2.3.3, or a disposition of RFC 8098 §3.2.6.2."""
+
+    FAILED = "failed"
+    DELAYED = "delayed"
+    DELIVERED = "delivered"
+    RELAYED = "relayed"  # to a server that will tell no more
+    EXPANDED = "expanded"  # delivered, and passed on to several
+    DISPLAYED = "displayed"
+    DELETED = "deleted"  # perhaps unread
+    DENIED = "denied"  # its reader does not want it told
+    PROCESSED = "processed"  # by a program, shown to nobody (RFC 3798 §3.2.6.2: dispatched too)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a report says of one recipient; `status` and `reason` as in a Bounce."""
+
+    recipient: str  # lower case; empty when it names nobody
+    word: Word
+    status: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a report says of a letter, recipient by recipient: RFC 3464, RFC 8098, or in a program's own words."""
+
+    told: tuple[Told, ...]
+    message_id: str = ""  # of the letter, when named
+    envelope_id: str = ""  # the ENVID that it was sent with (RFC 3461 §4.4)
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The block below a text, as far as it can be told; every field may be empty."""
@@ -103,6 +136,7 @@ class Mail:
     signature: Signature | None = None
     forwarded: Forward | None = None
     hidden_text: str = ""  # what its HTML hides from its reader, see desk.mail.hidden; no judge is shown it
+    receipt: Receipt | None = None  # of reports that say what became of whom; home-made bounces have a `bounce` alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,15 @@ from typing import Any
 import store.mailboxes
 import tasks.filing
 from blocks import ImapMailbox, PasswordCredentials
+from desk.policy import read_policy
 from store.engine import open_engine
 from store.mailboxes import MailboxState, lease_mailbox, read_mailbox, register_mailbox
 from store.memory import Store
 from store.packs import PackFolder
 from tasks.filing import FileCount
+from tasks.following import Answered, follow_folder
 from tasks.intake import SyncReport, close_visit, describe_account, fetch_mailbox, leave_alone
+from tasks.looking import Visit
 from tasks.tending import LEASE
 from tests.stores import make_keys
 
@@ -53,7 +56,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to do on which desk: visit | file. At the point the worker dies, or waits when it is told to."""
+    """What to do on which desk: visit | file | follow. At the point the worker dies, or waits when it is told to."""
 
     url: str
     packs: str
@@ -175,7 +178,12 @@ def work(order: Order, line: Connection) -> None:
     state = register(desk, block)
     if order.point:
         lay_mine(order.point, partial(wait, line) if order.waits else die)
-    line.send(visit(desk, block, state, order.token, order.lease) if order.work == "visit" else file(desk, state))
+    works: dict[str, Callable[[], Any]] = {
+        "visit": lambda: visit(desk, block, state, order.token, order.lease),
+        "file": lambda: file(desk, state),
+        "follow": lambda: follow(desk, block, state),
+    }
+    line.send(works[order.work]())
 
 
 def prepare(desk: Store, block: ImapMailbox, lease: timedelta) -> None:
@@ -204,3 +212,9 @@ def visit(desk: Store, block: ImapMailbox, state: MailboxState, token: str, leas
 
 def file(desk: Store, state: MailboxState) -> FileCount:
     return tasks.filing._file_mailbox(desk, state.id, NAME)
+
+
+def follow(desk: Store, block: ImapMailbox, state: MailboxState) -> list[Answered]:
+    with block.connect() as client:
+        seen = Visit(desk, read_policy(Path("policy.yaml")), block, client, state.id)
+        return [one for folder in block.list_sent(client) for one in follow_folder(seen, folder)]

@@ -262,10 +262,10 @@ class Refusal:
 
 
 REFUSALS = (
-    Refusal({LEA: "550 5.1.1 No such user"}, "", "refused", "recipients", "550"),
-    Refusal({LEA: "451 4.7.1 Try again later"}, "", "queued", "recipients", "451"),
+    Refusal({LEA: "550 5.1.1 No such user"}, "", "refused", "smtp-550", "550"),
+    Refusal({LEA: "451 4.7.1 Try again later"}, "", "deferred", "smtp-451", "451"),
     Refusal({}, "554 5.6.0 Rejected", "refused", "smtp-554", "554"),
-    Refusal({}, "452 4.3.1 Disk full", "queued", "smtp-452", "452"),
+    Refusal({}, "452 4.3.1 Disk full", "deferred", "smtp-452", "452"),
 )
 
 
@@ -283,20 +283,27 @@ def test_a_refused_letter_is_never_sent_again_and_a_deferred_one_later(scene: Sc
     assert get_letters(scene.sink) == []  # refused, or its next try has not come
 
     later = look_up(scene.store, "letter", "next_try_at")[0]
-    assert (later is not None and later > datetime.now(UTC) + timedelta(minutes=3)) == (refusal.state == "queued")
+    assert (later is not None and later > datetime.now(UTC) + timedelta(minutes=3)) == (refusal.state == "deferred")
     change_rows(scene, "letter", next_try_at=None)
     scene.work()
-    assert len(get_letters(scene.sink, LEA)) == (refusal.state == "queued")
+    assert len(get_letters(scene.sink, LEA)) == (refusal.state == "deferred")
 
 
-@pytest.mark.parametrize("policy", [[("attempts: 5", "attempts: 2")]], indirect=True)
+def try_days_later(scene: Scene) -> None:
+    """The next try comes two days after the first."""
+    change_rows(scene, "letter_event", at=datetime.now(UTC) - timedelta(days=2))
+    change_rows(scene, "letter", next_try_at=None)
+    scene.work()
+
+
 @pytest.mark.parametrize("refusal", [REFUSALS[1], REFUSALS[3]], ids=lambda one: one.error_code)
-def test_a_letter_that_is_always_deferred_is_given_up_in_the_end(scene: Scene, policy: None, refusal: Refusal) -> None:
+def test_a_letter_that_is_always_deferred_is_given_up_in_the_end(scene: Scene, refusal: Refusal) -> None:
     scene.sink.manners.refusals, scene.sink.manners.reply = refusal.refusals, refusal.reply
     handle(scene, write_mail())
-    assert get_states(scene) == ["queued"]
     change_rows(scene, "letter", next_try_at=None)
     scene.work()
+    assert get_states(scene) == ["deferred"]
+    try_days_later(scene)
     assert get_states(scene) == ["refused"]
 
 
@@ -315,8 +322,8 @@ def get_recipients(scene: Scene) -> list[str]:
 def test_of_several_recipients_each_is_served_once_and_refused_or_deferred_for_itself(scene: Scene) -> None:
     queue_letter(scene, LEA, "refused@ecole.example", "later@ecole.example")
     scene.work()
-    assert get_states(scene) == ["queued"]
-    assert get_recipients(scene) == ["sent", "refused", "queued"]
+    assert get_states(scene) == ["deferred"]
+    assert get_recipients(scene) == ["sent", "refused", "deferred"]
 
     scene.sink.manners.refusals = {}
     change_rows(scene, "letter", next_try_at=None)
@@ -326,10 +333,10 @@ def test_of_several_recipients_each_is_served_once_and_refused_or_deferred_for_i
     assert get_states(scene) == ["partly"]
 
 
-@pytest.mark.parametrize("policy", [[("attempts: 5", "attempts: 1")]], indirect=True)
-def test_a_letter_given_up_that_some_have_got_says_so(scene: Scene, policy: None) -> None:
+def test_a_letter_given_up_that_some_have_got_says_so(scene: Scene) -> None:
     queue_letter(scene, LEA, "later@ecole.example")
     scene.work()
+    try_days_later(scene)
     assert get_states(scene) == ["partly"]
     assert get_recipients(scene) == ["sent", "refused"]
 
@@ -338,8 +345,8 @@ def test_a_recipient_refused_for_good_is_not_tried_again_with_those_deferred_at_
     scene.sink.manners.reply = "452 4.3.1 Disk full"
     queue_letter(scene, LEA, "refused@ecole.example")
     scene.work()
-    assert get_states(scene) == ["queued"]
-    assert get_recipients(scene) == ["queued", "refused"]
+    assert get_states(scene) == ["deferred"]
+    assert get_recipients(scene) == ["deferred", "refused"]
 
 
 @pytest.mark.parametrize("keeps", [True, False])
@@ -364,9 +371,10 @@ def test_a_letter_above_the_servers_size_is_not_even_begun(scene: Scene) -> None
     with SmtpSink(max_bytes=1_000) as narrow:
         save_desk(scene.home, narrow.port, (OPERATOR,), scene.hook.url)
         handle(scene, write_mail())
-        assert narrow.commands == []
+        assert narrow.commands == ["MAIL"]  # that of the alarm
     (letter,) = scene.letters
     assert (letter.state, letter.error_code) == ("refused", "too-large")
+    assert hear(scene, f"letter:{letter.id}") == ["too-large"]
 
 
 # --- the model is down, or worse -------------------------------------------------------------------------------------

@@ -7,19 +7,13 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from email import message_from_bytes
-from email.message import EmailMessage
-from email.policy import default
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from imapclient import IMAPClient
 from prefect.client.schemas.objects import State
 from prefect.logging import disable_run_logger
 from pydantic import SecretStr
@@ -27,143 +21,45 @@ from pydantic import SecretStr
 from blocks import ImapMailbox, PasswordCredentials
 from classifiers.local import load_classifier
 from demo.house import MAILBOXES, flush_prefect, save_mailboxes
-from demo.servers import open_mailbox
 from desk.classification import Question
 from desk.corrections import Kind, Lesson
 from desk.errors import ConfigurationError
-from desk.policy import load_policy
 from store.corrections import read_standings, relabel_mail
-from store.memory import Store
 from store.models import find_in_use, keep_model, list_models
 from store.retention import forget_mails
-from tasks.deciding import decide_mails
-from tasks.filing import file_mails
 from tasks.forgetting import forget_old
-from tasks.intake import sync_mailbox
-from tasks.learning import Change, Visited, find_sent, learn_from_mailbox
+from tasks.learning import Change, Visited
 from tasks.models import Syllabus, fit_lessons, guess_label, load_local, measure_lessons, train_model
 from tasks.reading import read_mails
-from tasks.sending import send_letters
-from tests.acceptance.again import empty_desk
+from tests.acceptance.agents import (
+    CRASH,
+    FOLDERS,
+    INVOICE,
+    OWN_WORDS,
+    PERSON,
+    Desk,
+    desk,
+    dovecot,
+    edit,
+    empty,
+    invoice,
+    keep_sent,
+    read_draft,
+    read_text,
+    save_mailbox,
+    sync,
+    work,
+)
 from tests.acceptance.artifacts import read_latest, read_table
 from tests.acceptance.command import Command, make_command
 from tests.acceptance.scene import PASSWORD, Scene
 from tests.acceptance.test_privacy import dump_prefect
 from tests.acceptance.workers import write_mail
-from tests.dovecot import Dovecot, run_dovecot
 from tests.stores import IGNORED, bring_in, claim_all, count_rows, look_up, make_mail, make_outcome, settle
 
-USERS = tuple(f"agent{number}" for number in range(40))  # one a test
 SERIAL = count()
-SENT = "Partis"  # no name that tells anything: the server flags it
-FLAGGED = f"namespace inbox {{\n  mailbox {SENT} {{\n    auto = create\n    special_use = \\Sent\n  }}\n}}\n"
-FOLDERS = {
-    "programme": "Programmes", "timetable": "Emplois du temps", "account": "Comptes", "technical": "Pannes",
-    "pedagogical": "Pédagogie", "billing": "Factures", "urgent": "Urgent", "spam": "Indésirables", "other": "Autres",
-}  # fmt: skip
-INVOICE, CRASH = 3, 2  # of tests.acceptance.workers.OPENINGS
-PERSON = "Camille Martin"
-OWN_WORDS = "Bonjour, ma collègue de la comptabilité vous rappelle demain matin à neuf heures précises."
 
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """A desk whose mailbox lies on a real server, and its agent's mail client."""
-
-    scene: Scene
-    dovecot: Dovecot
-    user: str
-
-    @property
-    def store(self) -> Store:
-        return self.scene.store
-
-    @contextmanager
-    def open(self, folder: str) -> Iterator[IMAPClient]:
-        with self.dovecot.open(self.user) as client:
-            if not client.folder_exists(folder):
-                client.create_folder(folder)
-            client.select_folder(folder)
-            yield client
-
-    def receive(self, *raws: bytes) -> None:
-        """New mail, sorted and filed."""
-        self.dovecot.deliver(self.user, *raws)
-        sync()
-        work()
-
-    def move(self, source: str, target: str) -> None:
-        """The agent drags all mails of a folder to another."""
-        with self.open(target), self.open(source) as client:
-            client.move(client.search("ALL"), target)
-
-    def learn(self) -> Visited:
-        with disable_run_logger():
-            return learn_from_mailbox.fn("support")
-
-    def read(self, folder: str) -> list[bytes]:
-        with self.open(folder):
-            return list(self.dovecot.read(self.user, folder).values())
-
-    def find_folder(self) -> str:
-        """Where the only mail was filed."""
-        (name,) = [name for name in FOLDERS.values() if self.read(name)]
-        return name
-
-
-def sync() -> None:
-    with disable_run_logger():
-        sync_mailbox.fn("support", force=True)
-
-
-def work() -> None:
-    """classify-and-reply without the flow: most of a test's time would be Prefect's."""
-    with disable_run_logger():
-        for door in (read_mails, decide_mails, send_letters):
-            while door.fn().claimed:
-                pass
-        file_mails.fn()
-
-
-@pytest.fixture(scope="module")
-def dovecot() -> Iterator[Dovecot]:
-    with run_dovecot(dict.fromkeys(USERS, PASSWORD), more=FLAGGED) as server:
-        yield server
-
-
-@pytest.fixture
-def empty(standing: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A desk without a mail, whose policy names folders."""
-    monkeypatch.setenv("BYRETURN_POLICY", str(write_policy(tmp_path)))
-    return empty_desk(standing)
-
-
-@pytest.fixture
-def desk(empty: Scene, dovecot: Dovecot) -> Desk:
-    made = Desk(empty, dovecot, USERS[next(SERIAL)])
-    save_mailbox(made.user, dovecot.port)
-    sync()
-    return made
-
-
-def save_mailbox(user: str, port: int, folders: Sequence[str] = ("INBOX",)) -> None:
-    ImapMailbox(
-        address=MAILBOXES["support"], host="127.0.0.1", port=port, security="none", folders=list(folders),
-        credentials=PasswordCredentials(user=user, password=SecretStr(PASSWORD)),
-    ).save("support", overwrite=True)  # fmt: skip
-
-
-def write_policy(folder: Path) -> Path:
-    text = Path("policy.yaml").read_text(encoding="utf-8")
-    for category, name in FOLDERS.items():
-        text = text.replace(f"\n  {category}:\n", f'\n  {category}:\n    folder: "{name}"\n', 1)
-    load_policy(text)
-    (folder / "policy.yaml").write_text(text, encoding="utf-8")
-    return folder / "policy.yaml"
-
-
-def invoice(number: int = 0) -> bytes:
-    return write_mail(INVOICE + 8 * number, 0, datetime.now(UTC)).raw
+__all__ = ["desk", "dovecot", "empty"]  # fixtures
 
 
 def another(folder: str) -> tuple[str, str]:
@@ -301,38 +197,6 @@ def test_a_folder_that_was_made_anew_is_looked_through_from_its_start(desk: Desk
 # --- drafts --------------------------------------------------------------------------------------------------
 
 
-def read_draft(desk: Desk) -> EmailMessage:
-    (raw,) = desk.read("Drafts")
-    return parse(raw)
-
-
-def parse(raw: bytes) -> EmailMessage:
-    mail = message_from_bytes(raw, policy=default)
-    assert isinstance(mail, EmailMessage)
-    return mail
-
-
-def edit(mail: EmailMessage, text: str, **headers: str) -> bytes:
-    """As a mail client writes it anew; a header's empty text takes it away."""
-    made = EmailMessage(policy=default.clone(linesep="\r\n"))
-    kept = {name: str(mail[name]) for name in ("From", "To", "Subject", "Message-ID", "In-Reply-To", "References")}
-    for name, value in (kept | {name.replace("_", "-"): value for name, value in headers.items()}).items():
-        if value and value != "None":
-            made[name] = value
-    made.set_content(text)
-    return made.as_bytes()
-
-
-def read_text(mail: EmailMessage) -> str:
-    body = mail.get_body(("plain",))
-    assert body is not None
-    return str(body.get_content())
-
-
-def keep_sent(desk: Desk, raw: bytes, folder: str = SENT) -> None:
-    desk.dovecot.deliver(desk.user, raw, folder=folder)
-
-
 @pytest.fixture
 def drafted(desk: Desk) -> Desk:
     """The desk has laid one draft."""
@@ -346,74 +210,25 @@ def test_a_draft_that_waits_says_nothing(drafted: Desk) -> None:
     assert drafted.learn() == Visited("support")
 
 
-@pytest.mark.parametrize("header_id", ["<new@client.example>", None])
-def test_a_draft_that_was_sent_as_it_is_confirms_its_category(drafted: Desk, header_id: str | None) -> None:
-    draft = read_draft(drafted)
-    keep_sent(drafted, edit(draft, read_text(draft), **({"Message_ID": header_id} if header_id else {})))
-    (category,) = look_up(drafted.store, "ticket", "category")
-    assert [one.kind for one in drafted.learn().changes] == ["sent"]
-    assert drafted.learn().changes == ()
-    assert corrected(drafted) == [("sent", category, category)]
-    (text,) = look_up(drafted.store, "correction", "text")
-    assert "montant de notre facture" in text
-    assert "Camille" not in text
-
-
-def test_a_draft_that_was_edited_a_little_is_known_once_it_was_sent(drafted: Desk) -> None:
-    draft = read_draft(drafted)
-    edited = edit(draft, read_text(draft).replace("Bonjour", "Bonsoir"), Message_ID="<edited@client.example>")
-    drafted.dovecot.deliver(drafted.user, edited, folder="Drafts")
-    assert drafted.learn().changes == ()
-    keep_sent(drafted, edited)
-    assert [one.kind for one in drafted.learn().changes] == ["sent"]
-
-
-@pytest.mark.parametrize("folder", ["Drafts", SENT])
 @pytest.mark.parametrize("header_id", ["<own@client.example>", None])
-def test_another_letter_than_the_draft_is_no_word_on_the_category(
-    drafted: Desk, folder: str, header_id: str | None
-) -> None:
+def test_another_letter_than_the_draft_is_no_word_on_the_category(drafted: Desk, header_id: str | None) -> None:
     named = {"Message_ID": header_id} if header_id else {}
-    keep_sent(drafted, edit(read_draft(drafted), OWN_WORDS, **named), folder)
+    drafted.dovecot.deliver(drafted.user, edit(read_draft(drafted), OWN_WORDS, **named), folder="Drafts")
     assert [one.kind for one in drafted.learn().changes] == ["rewritten"]
     assert look_up(drafted.store, "correction", "text") == [""]
     assert drafted.learn().changes == ()
 
 
-def test_what_is_quoted_below_an_answer_is_not_the_agent_s(drafted: Desk) -> None:
+def test_a_draft_that_is_edited_a_little_may_still_change(drafted: Desk) -> None:
     draft = read_draft(drafted)
-    quoted = "\n".join(f"> {line}" for line in ["Le montant de notre facture ne correspond pas"] * 30)
-    text = f"{read_text(draft)}\n\nLe 3 novembre 2026 à 10:00, Camille Martin a écrit :\n{quoted}\n"
-    keep_sent(drafted, edit(draft, text, Message_ID="<quoting@client.example>"))
-    assert [one.kind for one in drafted.learn().changes] == ["sent"]
-
-
-def test_an_answer_is_known_by_the_number_in_its_subject_when_it_names_no_mail(drafted: Desk) -> None:
-    draft = read_draft(drafted)
-    (number,) = look_up(drafted.store, "ticket", "number")
-    assert number in draft["Subject"]
-    keep_sent(drafted, edit(draft, OWN_WORDS, Message_ID="<x@client.example>", In_Reply_To="", References=""))
-    assert [one.kind for one in drafted.learn().changes] == ["rewritten"]
-
-
-def test_a_letter_to_somebody_else_says_nothing(drafted: Desk) -> None:
-    strange = {"Message_ID": "<x@client.example>", "In_Reply_To": "<y@z.example>", "References": "", "Subject": "Re"}
-    keep_sent(drafted, edit(read_draft(drafted), OWN_WORDS, **strange))
+    edited = edit(draft, read_text(draft).replace("Bonjour", "Bonsoir"), Message_ID="<edited@client.example>")
+    drafted.dovecot.deliver(drafted.user, edited, folder="Drafts")
     assert drafted.learn().changes == ()
 
 
-def test_our_own_acknowledgement_among_the_sent_mail_is_no_answer(drafted: Desk) -> None:
-    (told,) = [one.raw for one in drafted.scene.sink.accepted if b"camille@" in one.raw.split(b"Subject")[0]]
-    assert parse(told)["In-Reply-To"] == parse(invoice())["Message-ID"]
-    keep_sent(drafted, told)
+def test_what_was_sent_is_left_to_those_who_follow_letters(drafted: Desk) -> None:
+    keep_sent(drafted, edit(read_draft(drafted), OWN_WORDS, Message_ID="<own@client.example>"))
     assert drafted.learn().changes == ()
-
-
-def test_sent_folders_are_told_by_flag_and_else_by_name(drafted: Desk) -> None:
-    with drafted.open("Sent") as client:
-        assert find_sent(client) == [SENT]
-    with open_mailbox(drafted.scene.imap, "contact") as client:
-        assert find_sent(client) == ["Sent"]
 
 
 # --- the flow ------------------------------------------------------------------------------------------------
@@ -446,8 +261,8 @@ def test_a_run_shows_what_people_did_and_the_drift_and_names_nobody(desk: Desk) 
 
 
 def test_a_mailbox_that_is_down_hides_no_other(drafted: Desk) -> None:
-    draft = read_draft(drafted)
-    keep_sent(drafted, edit(draft, OWN_WORDS, Message_ID="<own@client.example>"))
+    edited = edit(read_draft(drafted), OWN_WORDS, Message_ID="<own@client.example>")
+    drafted.dovecot.deliver(drafted.user, edited, folder="Drafts")
     ImapMailbox(
         address=MAILBOXES["contact"], host="127.0.0.1", port=1, security="none",
         credentials=PasswordCredentials(user="contact", password=SecretStr(PASSWORD)),
@@ -463,12 +278,13 @@ def test_a_mailbox_that_is_down_hides_no_other(drafted: Desk) -> None:
 def test_retention_forgets_what_was_learnt_from_when_its_own_time_is_over(drafted: Desk) -> None:
     draft = read_draft(drafted)
     keep_sent(drafted, edit(draft, read_text(draft)))
-    drafted.learn()
+    drafted.follow()
     with disable_run_logger():
         assert forget_old.fn(datetime.now(UTC)).counts["examples"] == 0
-        assert forget_old.fn(datetime(2030, 1, 1, tzinfo=UTC), dry_run=True).counts["examples"] == 1
-        assert forget_old.fn(datetime(2030, 1, 1, tzinfo=UTC)).counts["examples"] == 1
+        assert forget_old.fn(datetime(2030, 1, 1, tzinfo=UTC), dry_run=True).counts["examples"] == 2
+        assert forget_old.fn(datetime(2030, 1, 1, tzinfo=UTC)).counts["examples"] == 2  # of the mail and of its answer
     assert look_up(drafted.store, "correction", "text") == [""]
+    assert [text for text in look_up(drafted.store, "agent_letter", "text") if text] == []
 
 
 # --- commands ------------------------------------------------------------------------------------------------

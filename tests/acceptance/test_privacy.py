@@ -109,7 +109,7 @@ def test_prefect_knows_nobody_after_refused_recipients_and_lost_connections(scen
     scene.sink.manners.drops = 2
     run_all(scene)
     states = {one.state for one in scene.letters}
-    assert {"refused", "unknown", "queued"} <= states
+    assert {"refused", "unknown", "deferred"} <= states
     assert find_people(scene, logged) == []
 
 

@@ -31,9 +31,10 @@ BY_HAND = {
 OPTIONAL = {"watch-inbox"}  # a schedule that is off
 SCHEDULED = {
     "sync-inbox", "mailbox-watchdog", "classify-and-reply", "reconcile", "escalation-sweep", "daily-digest",
-    "retention-cleanup", "learn-from-people", "train-classifier", "judge-backfill",
+    "retention-cleanup", "learn-from-people", "propose-articles", "train-classifier", "judge-backfill",
+    "follow-letters",
 }  # fmt: skip
-UNASKED = {"mailbox-watchdog"}  # no parameters
+UNASKED = {"mailbox-watchdog", "propose-articles"}  # no parameters
 ALL = SCHEDULED | OPTIONAL | BY_HAND
 STARTING, STOPPING, WORKING = 200, 200, 120  # seconds on a busy machine
 EVERY = {"limit": 200}

@@ -136,7 +136,8 @@ def wait_until(holds: Callable[[], bool], seconds: float, what: str, pause: floa
 def is_settled(store: Store) -> bool:
     """Nothing waits before any door."""
     open_states = (
-        ("delivery", "kept"), ("message", "waiting"), ("letter", "queued"), ("letter", "sending"), ("filing", "open"),
+        ("delivery", "kept"), ("message", "waiting"), ("letter", "queued"), ("letter", "deferred"),
+        ("letter", "sending"), ("filing", "open"),
     )  # fmt: skip
     return not any(count_rows(store, name, state=state) for name, state in open_states)
 

@@ -104,7 +104,7 @@ def test_a_mail_of_its_own_is_no_late_delivery(store: Store) -> None:
 
 def test_a_mail_that_people_move_about_in_its_mailbox_is_left_to_them(store: Store) -> None:
     decide_first(store, "Junk")
-    end_filings(store, claim_filings(store, 1, "filer", NOW, LEASE, 10))
+    end_filings(store, claim_filings(store, 1, "filer", NOW, LEASE, 10), NOW)
     bring_late(store, "flag", mailbox="support")  # out of the junk folder: a new UID of the same mail
     assert look_up(store, "filing", "state") == ["done"]
 
@@ -219,7 +219,7 @@ def file_all(store: Store, block: ImapMailbox, mailbox_id: int) -> None:
     with block.connect() as client:
         for one in todo:
             file_one(client, block, one)
-    end_filings(store, todo)
+    end_filings(store, todo, NOW)
 
 
 @pytest.mark.parametrize(("after_intake", "left"), [("mark_seen", [{b"\\Seen"}]), ("move", [])])

@@ -18,6 +18,7 @@ from desk.plan import Purpose
 from desk.policy import Reader
 from letters.words import say_word
 from store.corrections import (
+    Answer,
     Looked,
     OpenDraft,
     find_letters,
@@ -232,8 +233,8 @@ def test_what_is_erased_is_not_corrected_any_more(store: Store) -> None:
 
 def test_what_became_of_a_draft_is_kept_once(store: Store) -> None:
     open_ticket(store)
-    assert keep_answer(store, stand(store), Kind.REWRITTEN, "", NOW)
-    assert not keep_answer(store, stand(store), Kind.SENT, TEXT, NOW)
+    assert keep_answer(store, Answer(stand(store), Kind.REWRITTEN, ""), NOW)
+    assert not keep_answer(store, Answer(stand(store), Kind.SENT, TEXT), NOW)
     assert [(one.kind, one.was, one.became) for one in list_corrections(store)] == [
         ("rewritten", "installation", "installation")
     ]
@@ -241,7 +242,7 @@ def test_what_became_of_a_draft_is_kept_once(store: Store) -> None:
 
 def test_two_who_find_the_same_letter_at_once_keep_it_once(store: Store) -> None:
     open_ticket(store)
-    both = [lambda: keep_answer(store, stand(store), Kind.SENT, TEXT, NOW) for _ in range(2)]
+    both = [lambda: keep_answer(store, Answer(stand(store), Kind.SENT, TEXT), NOW) for _ in range(2)]
     assert sorted(run_together(*both)) == [False, True]
 
 
@@ -258,7 +259,7 @@ def test_a_draft_is_open_until_it_is_known_what_became_of_it(store: Store, mailb
     answers = name_id(f"mail of {NUMBER}")
     assert list_open_drafts(store, mailbox) == (OpenDraft(letter_id, 1, name_id("draft"), answers, NUMBER),)
     assert list_open_drafts(store, add_mailbox(store, "sales")) == ()
-    keep_answer(store, stand(store), Kind.SENT, TEXT, NOW)
+    keep_answer(store, Answer(stand(store), Kind.SENT, TEXT), NOW)
     assert list_open_drafts(store, mailbox) == ()
 
 
@@ -313,20 +314,20 @@ def test_a_corrected_mail_teaches_its_new_category_and_its_ticket_s_priority(sto
 
 def test_a_draft_that_was_sent_confirms_its_category(store: Store) -> None:
     open_ticket(store)
-    keep_answer(store, stand(store), Kind.SENT, TEXT, NOW)
+    keep_answer(store, Answer(stand(store), Kind.SENT, TEXT), NOW)
     assert list_taught(store) == [(TEXT, "installation", "normal")]
 
 
 def test_a_changed_category_counts_more_than_a_draft_that_was_sent(store: Store) -> None:
     open_ticket(store)
     relabel(store, "billing")
-    keep_answer(store, replace(stand(store), category="installation"), Kind.SENT, TEXT, NOW)
+    keep_answer(store, Answer(replace(stand(store), category="installation"), Kind.SENT, TEXT), NOW)
     assert list_taught(store) == [(TEXT, "billing", "normal")]
 
 
 def test_a_rewritten_draft_teaches_nothing_and_counts(store: Store) -> None:
     open_ticket(store)
-    keep_answer(store, stand(store), Kind.REWRITTEN, "", NOW)
+    keep_answer(store, Answer(stand(store), Kind.REWRITTEN, ""), NOW)
     assert list_taught(store) == []
     assert list_corrected(store, NOW) == (Corrected(1, "rewritten"),)
 

@@ -75,7 +75,7 @@ def test_one_worker_at_a_time_files_and_a_claim_ends_by_itself(store: Store, mai
 
 def test_what_is_done_is_done(store: Store, mailbox: int) -> None:
     open_ticket(store, make_letter("draft", Purpose.DRAFT, draft=True))
-    end_filings(store, claim_some(store, mailbox))
+    end_filings(store, claim_some(store, mailbox), NOW)
     assert claim_filings(store, mailbox, "other", LATER, LEASE, 10) == ()
     assert [one.state for one in list_letters(store)] == ["drafted"]
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from desk.errors import ClaimLost, StaleDecision
 from desk.facts import Status
 from desk.mail import Address, Bounce, Mail
-from desk.plan import Fate, Plan, Purpose, Report, Verdict
+from desk.plan import Plan, Purpose, Verdict
 from store.engine import writing
 from store.facts import gather_facts
 from store.memory import Store
@@ -111,41 +111,6 @@ def test_a_ticket_that_is_confirmed_is_resolved_until_it_is_opened_again(store: 
     assert look_up(store, "ticket", "resolved_at") == [LATER]
     settle(store, bring_one(store, "alas"), make_outcome(touch_plan(ticket, 2)), LATER)
     assert look_up(store, "ticket", "resolved_at") == [None]
-
-
-def test_a_bounce_marks_the_letter_it_is_about(store: Store) -> None:
-    open_ticket(store, make_letter())
-    (letter,) = look_up(store, "letter", "id")
-    tell_bounce(store, Report(letter, (), Fate.BOUNCED, "5.1.1"))
-    assert look_up(store, "letter_recipient", "state") == ["bounced"]
-    assert look_up(store, "letter_recipient", "code") == ["5.1.1"]
-    assert look_up(store, "event", "word") == ["opened", "bounced"]
-
-
-def test_a_letter_that_is_only_late_has_not_bounced(store: Store) -> None:
-    open_ticket(store, make_letter())
-    (letter,) = look_up(store, "letter", "id")
-    before = look_up(store, "letter_recipient", "state")
-    tell_bounce(store, Report(letter, (), Fate.DELAYED, "4.4.1"))
-    assert (look_up(store, "letter_recipient", "state"), look_up(store, "letter_recipient", "code")) == (
-        before,
-        ["4.4.1"],
-    )
-    assert look_up(store, "event", "word") == ["opened"]
-
-
-@pytest.mark.parametrize(
-    ("named", "bounced"), [("one@school.example", 1), ("somebody.else@school.example", 2), ("", 2)]
-)
-def test_a_bounce_is_about_whom_it_names_if_we_wrote_to_them(store: Store, named: str, bounced: int) -> None:
-    open_ticket(store, replace(make_letter(), recipients=("one@school.example", "two@school.example")))
-    (letter,) = look_up(store, "letter", "id")
-    tell_bounce(store, Report(letter, (named,) if named else (), Fate.BOUNCED, "mailbox-full"))
-    assert look_up(store, "letter_recipient", "state").count("bounced") == bounced
-
-
-def tell_bounce(store: Store, report: Report) -> None:
-    settle(store, bring_one(store, "bounce"), make_outcome(replace(IGNORED, report=report)))
 
 
 def test_a_letter_to_one_person_twice_has_one_recipient(store: Store) -> None:

@@ -21,7 +21,7 @@ from store.engine import open_engine, reading, writing
 from store.intake import bind_context, claim_deliveries, open_mail, quarantine_delivery, read_places
 from store.memory import Store
 from store.messages import SavedCount
-from store.outbox import begin_sending, claim_letters, end_sending
+from store.outbox import claim_letters
 from store.outcomes import ReadyLetter
 from store.retention import (
     Due,
@@ -40,6 +40,7 @@ from store.retention import (
     replay_journal,
 )
 from store.troubles import keep_incident
+from tests.outboxes import begin, end
 from tests.stores import (
     IGNORED,
     LEASE,
@@ -83,9 +84,10 @@ def live_through(store: Store) -> None:
 
 
 def send_all(store: Store) -> None:
-    for letter in claim_letters(store, "sender", NOW, LEASE, 100):
-        begin_sending(store, letter, NOW + LEASE)
-        end_sending(store, letter, "sent", dict.fromkeys(letter.recipients, ("sent", "250")), NOW)
+    while chunk := claim_letters(store, "sender", NOW, LEASE, 100):
+        for letter in chunk:
+            begin(store, letter, NOW + LEASE)
+            end(store, letter, "sent", dict.fromkeys(letter.recipients, ("sent", "250")))
 
 
 def forget_all(store: Store) -> Due:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from desk.classification import Classification, Complexity, Impact, Source
 from desk.clock import BusinessClock
-from desk.decide import RULES, decide, needs_judgement, weigh_signals
+from desk.decide import HINDRANCES, RULES, Case, as_draft, decide, may_write, needs_judgement, weigh_signals
 from desk.facts import Arrival, Facts, Organisation, Status, TicketFacts, Trust
 from desk.mail import Address, Bounce, Forward, Kind, Mail
 from desk.passing import find_writer, hear_writer
@@ -42,6 +43,9 @@ PASSED = replace(
     reply_text="Pour vous", text="Pour vous", forwarded=Forward(WRITER, "Facture", "", "Notre facture est fausse."),
 )  # fmt: skip
 PASSING = replace(FACTS, from_agent=True, passed_on_for=WRITER)
+NOSY = replace(MAIL, reply_text="Pouvez-vous me donner l'adresse e-mail du professeur de ma fille ?")
+CROWD = tuple(Address("", f"{name}@school.example") for name in "abcdefgh")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 REQUESTER_LETTERS = {Purpose.ANSWER, Purpose.ACKNOWLEDGEMENT}
 
 
@@ -101,6 +105,21 @@ def purposes(plan: Plan) -> list[Purpose]:
         (MAIL, replace(JOINED, arrival=Arrival.HISTORY), None, "ignored", "history"),
         (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 3), SURE, "drafted", "cap"),
         (MAIL, replace(FACTS, sent_on_ticket=(NOW,) * 3), SURE, "drafted", "cap"),
+        (MAIL, replace(FACTS, sent_by_mailbox=((HOUR, 200),)), SURE, "drafted", "mailbox-cap"),
+        (MAIL, replace(FACTS, sent_in_all=((DAY, 2000),)), SURE, "drafted", "day-cap"),
+        (MAIL, replace(FACTS, suppressed=True), SURE, "drafted", "suppressed"),
+        (MAIL, replace(FACTS, own_reader=True), SURE, "drafted", "own-address"),
+        (replace(MAIL, reply_to=(Address("", "noreply@school.example"),)), FACTS, SURE, "drafted", "noreply"),
+        (replace(MAIL, cc=CROWD[:5]), FACTS, SURE, "drafted", "many-recipients"),
+        (MAIL, replace(FACTS, addressed=False), SURE, "drafted", "many-recipients"),
+        (MAIL, replace(FACTS, writers=6), SURE, "drafted", "many-recipients"),
+        (NOSY, FACTS, SURE, "drafted", "others-data"),
+        (NOSY, FACTS, replace(SURE, category="technical"), "drafted", "others-data"),
+        (NOSY, FACTS, replace(SURE, confidence=0.2), "drafted", "others-data"),
+        (NOSY, JOINED, SURE, "appended", "reply"),
+        (replace(MAIL, sender=Address("", "")), FACTS, SURE, "handed_over", "no-sender"),
+        (MAIL, FACTS, replace(SURE, source=Source.NOBODY), "handed_over", "unjudged"),
+        (MAIL, JOINED, replace(SURE, steering=True), "appended", "steering"),
     ],
 )
 def test_each_row_of_the_table_decides_as_it_says(
@@ -114,6 +133,74 @@ def test_every_row_has_a_name_of_its_own() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
+# What makes each row hold, from the first to the last: the words it decides by, and changes of the mail, the facts and
+# the judgement. Each takes back what would make a row above it hold.
+NO_REPLY = (Address("", "noreply@school.example"),)
+ON_TICKET: dict[str, Any] = {"ticket": TICKET, "participant": True, "trust": Trust.VERIFIED}
+LADDER: tuple[tuple[str, str, dict[str, Any], dict[str, Any], dict[str, Any]], ...] = (
+    ("ignored", "own", {}, {"own": True}, {}),
+    ("ignored", "auto-reply", {"kind": Kind.AUTO_REPLY}, {}, {}),
+    ("held", "forged", {}, {"trust": Trust.FORGED}, {}),
+    ("ignored", "history", {}, {"arrival": Arrival.HISTORY}, {}),
+    ("appended", "agent", {}, ON_TICKET | {"from_agent": True}, {}),
+    ("appended", "too-large", {}, {"too_large": True, "from_agent": False}, {}),
+    ("appended", "steering", {}, ON_TICKET, {"steering": True}),
+    ("confirmed", "confirmed", {}, ON_TICKET, {"confirms_solved": True, "steering": False}),
+    ("appended", "reply", {}, ON_TICKET | {"from_agent": False}, {"steering": False}),
+    ("handed_over", "steering", {}, {}, {"steering": True}),
+    ("handed_over", "unjudged", {}, {}, {"source": Source.NOBODY}),
+    ("handed_over", "machine", {"kind": Kind.MACHINE}, {}, {}),
+    ("handed_over", "urgent", {}, {}, {"priority": "urgent", "confidence": 0.95}),
+    ("ignored", "spam", {}, {"passed_on_for": None}, {"category": "spam", "confidence": 0.95}),
+    ("handed_over", "human", {}, {}, {"wants_human": True}),
+    ("handed_over", "agent", {}, {"agent_active": True}, {}),
+    ("handed_over", "no-sender", {"sender": Address("", "")}, {"passed_on_for": None}, {}),
+    ("handed_over", "doubt", {}, {}, {"category": "spam"}),
+    ("drafted", "others-data", {"reply_text": NOSY.reply_text}, {"passed_on_for": None}, {"category": "timetable"}),
+    ("drafted", "doubt", {}, {}, {"confidence": 0.1}),
+    ("handed_over", "off", {}, {}, {"category": "programme"}),
+    (
+        "drafted",
+        "passed-on",
+        {"forwarded": PASSED.forwarded},
+        {"from_agent": True, "passed_on_for": WRITER, "trust": Trust.VERIFIED},
+        {"category": "technical"},
+    ),
+    ("drafted", "mode", {}, {}, {"category": "technical"}),
+    ("drafted", "unverified", {}, {"trust": Trust.UNVERIFIED}, {}),
+    ("drafted", "own-address", {}, {"own_reader": True}, {}),
+    ("drafted", "noreply", {"reply_to": NO_REPLY}, {}, {}),
+    ("drafted", "suppressed", {}, {"suppressed": True}, {}),
+    ("drafted", "many-recipients", {}, {"writers": 6}, {}),
+    ("drafted", "old", {}, {"arrival": Arrival.BACKFILL}, {}),
+    ("drafted", "cap", {}, {"sent_to_sender": (NOW,) * 3}, {}),
+    ("drafted", "mailbox-cap", {}, {"sent_by_mailbox": ((HOUR, 200),)}, {}),
+    ("drafted", "day-cap", {}, {"sent_in_all": ((DAY, 2000),)}, {}),
+    ("drafted", "ungrounded", {}, {}, {}),
+)
+STRICT = POLICY.model_copy(
+    update={
+        "categories": {
+            **POLICY.categories,
+            "programme": POLICY.categories["programme"].model_copy(update={"mode": "off"}),
+            "timetable": POLICY.categories["timetable"].model_copy(update={"answers": "articles"}),
+        }
+    }
+)
+
+
+@pytest.mark.parametrize("step", range(len(LADDER) + 1))
+def test_of_all_rows_that_hold_the_first_decides(step: int) -> None:
+    """Everything from the step's row on holds at once."""
+    mail, facts, judged = MAIL, FACTS, SURE
+    for _, _, written, known, said in reversed(LADDER[step:]):
+        mail, facts, judged = replace(mail, **written), replace(facts, **known), replace(judged, **said)
+    plan = decide(mail, facts, judged, STRICT, CLOCK, NOW, step == len(LADDER))
+    verdict, reason = LADDER[step][:2] if step < len(LADDER) else ("answered", "confident")
+    assert (plan.verdict.value, plan.reason, plan.rule) == (verdict, reason, RULES[step].name)
+    assert len(RULES) == len(LADDER) + 1
+
+
 @pytest.mark.parametrize(
     ("mail", "facts"),
     [
@@ -125,6 +212,16 @@ def test_every_row_has_a_name_of_its_own() -> None:
         (MAIL, replace(FACTS, arrival=Arrival.BACKFILL)),
         (MAIL, replace(FACTS, arrival=Arrival.HISTORY)),
         (MAIL, replace(FACTS, sent_to_sender=(NOW,) * 12)),
+        (MAIL, replace(FACTS, sent_on_ticket=(NOW,) * 12)),
+        (MAIL, replace(FACTS, sent_by_mailbox=((DAY, 500),))),
+        (MAIL, replace(FACTS, sent_in_all=((DAY, 2000),))),
+        (MAIL, replace(FACTS, suppressed=True)),
+        (MAIL, replace(FACTS, own_reader=True)),
+        (MAIL, replace(FACTS, addressed=False)),
+        (MAIL, replace(FACTS, writers=30)),
+        (MAIL, replace(FACTS, agent_active=True)),
+        (replace(MAIL, to=CROWD), FACTS),
+        (replace(MAIL, sender=Address("", "bounces+ada=school.example@host.example")), FACTS),
         (PASSED, PASSING),
     ],
 )
@@ -134,8 +231,9 @@ def test_nothing_goes_out_by_itself_to_machines_ourselves_forgers_old_mail_or_be
     mail: Mail, facts: Facts, category: str, twist: dict[str, object]
 ) -> None:
     judged = replace(SURE, category=category, **twist)  # type: ignore[arg-type]  # a table of changes
-    sent = {letter.purpose for letter in plan_for(mail, facts, judged).letters if not letter.draft}
-    assert not sent & REQUESTER_LETTERS
+    plan = plan_for(mail, facts, judged)
+    assert not {letter.purpose for letter in plan.letters if not letter.draft} & REQUESTER_LETTERS
+    assert plan.verdict is not Verdict.ANSWERED
 
 
 def test_a_stranger_or_unproven_sender_who_names_a_ticket_gets_a_new_one_linked_to_it() -> None:
@@ -222,6 +320,172 @@ def test_a_mail_does_not_choose_whom_we_write_to(reply_to: tuple[Address, ...], 
     assert plan.letters[0].recipients == (answered,)
 
 
+# --- what keeps a letter from going out by itself, to the very edge ---
+
+
+def tell_reason(mail: Mail = MAIL, facts: Facts = FACTS) -> str:
+    return plan_for(mail, facts).reason
+
+
+@pytest.mark.parametrize("fact", ["sent_to_sender", "sent_on_ticket"])
+@pytest.mark.parametrize(("span", "most"), [(timedelta(minutes=10), 3), (HOUR, 6), (DAY, 12)])
+def test_a_cap_holds_from_its_last_letter_on_until_that_many_are_old_enough(
+    fact: str, span: timedelta, most: int
+) -> None:
+    def told(count: int, age: timedelta) -> str:
+        sent: dict[str, Any] = {fact: (NOW - age,) * count}
+        return tell_reason(facts=replace(FACTS, **sent))
+
+    instant = timedelta(microseconds=1)
+    assert told(most - 1, span - instant) == "confident"
+    assert told(most, span - instant) == "cap"
+    assert told(most, span) == "confident"
+
+
+@pytest.mark.parametrize(
+    ("fact", "span", "most", "word"),
+    [
+        ("sent_by_mailbox", HOUR, 200, "mailbox-cap"),
+        ("sent_by_mailbox", DAY, 500, "mailbox-cap"),
+        ("sent_in_all", DAY, 2000, "day-cap"),
+    ],
+)
+def test_a_mailbox_and_the_whole_desk_have_caps_of_their_own(fact: str, span: timedelta, most: int, word: str) -> None:
+    for sent, told in ((most - 1, "confident"), (most, word), (most + 1, word)):
+        known: dict[str, Any] = {fact: ((span, sent),)}
+        assert tell_reason(facts=replace(FACTS, **known)) == told
+
+
+def test_a_mail_is_too_old_only_beyond_its_span() -> None:
+    span = POLICY.limits.answer_within
+    assert tell_reason(replace(MAIL, date=NOW - span)) == "confident"
+    assert tell_reason(replace(MAIL, date=NOW - span - timedelta(microseconds=1))) == "old"
+    assert tell_reason(replace(MAIL, date=None)) == "confident"
+
+
+def test_a_handful_of_readers_is_no_crowd_and_one_more_is() -> None:
+    assert tell_reason(replace(MAIL, cc=CROWD[:4])) == "confident"
+    assert tell_reason(replace(MAIL, cc=CROWD[:2], to=(*MAIL.to, *CROWD[2:5]))) == "many-recipients"
+    assert tell_reason(replace(MAIL, to=MAIL.to * 9)) == "confident"
+    assert tell_reason(facts=replace(FACTS, writers=5)) == "confident"
+
+
+def test_confidence_at_the_threshold_is_enough() -> None:
+    threshold = POLICY.categories["timetable"].threshold
+    for confidence, verdict in ((threshold, "answered"), (threshold - 0.001, "drafted")):
+        assert plan_for(judged=replace(SURE, confidence=confidence)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    "local",
+    [
+        "noreply", "no-reply", "no.reply", "donotreply", "do-not-reply", "noreply+42", "ne-pas-repondre",
+        "nepasrepondre", "ne_pas_repondre", "NePasRepondre", "pas-de-reponse", "sans-reponse", "notifications-noreply",
+        "mailer-daemon", "maildaemon-daemon", "bounce", "bounces+x=y", "news-bounces", "postmaster", "owner-parents",
+        "parents-owner", "parents-request", "majordomo", "listserv", "nicht-antworten", "autoreply",
+    ],
+)  # fmt: skip
+def test_nothing_is_written_by_itself_to_an_address_that_nobody_reads(local: str) -> None:
+    for mail in (
+        replace(MAIL, sender=Address("", f"{local}@school.example")),
+        replace(MAIL, reply_to=(Address("", f"{local}@school.example"),)),
+    ):
+        assert tell_reason(mail) == "noreply"
+        assert Purpose.ACKNOWLEDGEMENT not in purposes(plan_for(mail, judged=replace(SURE, category="technical")))
+
+
+@pytest.mark.parametrize(
+    "local", ["norbert", "ada.request", "john.reply", "noemie", "bouncer", "null.part", "reponse", "nora.ply", "owner"]
+)
+def test_people_with_names_like_machines_are_answered(local: str) -> None:
+    assert tell_reason(replace(MAIL, sender=Address("", f"{local}@school.example"))) == "confident"
+
+
+@pytest.mark.parametrize("domain", ["gmail.com", "orange.fr", "yahoo.co.uk", "hotmail.fr", "laposte.net"])
+def test_where_anybody_gets_an_address_answers_go_to_the_sender(domain: str) -> None:
+    mail = replace(MAIL, sender=Address("", f"eve@{domain}"), reply_to=(Address("", f"victim@{domain}"),))
+    assert plan_for(mail).letters[0].recipients == (f"eve@{domain}",)
+
+
+@pytest.mark.parametrize("grounded", [None, False, True])
+def test_a_category_that_answers_from_articles_needs_ground(grounded: bool | None) -> None:
+    categories = {
+        **POLICY.categories,
+        "timetable": POLICY.categories["timetable"].model_copy(update={"answers": "articles"}),
+    }
+    policy = POLICY.model_copy(update={"categories": categories})
+    plan = decide(MAIL, FACTS, SURE, policy, CLOCK, NOW, grounded)
+    assert plan.reason == ("confident" if grounded else "ungrounded")
+    assert plan_for().reason == "confident"
+    assert decide(MAIL, FACTS, SURE, POLICY, CLOCK, NOW, grounded).reason == "confident"
+
+
+def test_only_the_sender_is_written_to_whoever_else_got_the_mail() -> None:
+    mail = replace(MAIL, to=(*MAIL.to, *CROWD[:2]), cc=CROWD[2:4])
+    for category in ("timetable", "technical"):
+        plan = plan_for(mail, judged=replace(SURE, category=category))
+        requesters = [one for one in plan.letters if one.purpose is not Purpose.HANDOVER]
+        assert {one.recipients for one in requesters} == {("ada@school.example",)}
+
+
+def test_an_answer_that_may_not_go_out_after_all_becomes_the_draft_it_would_have_been() -> None:
+    answered = plan_for()
+    drafted = as_draft(answered, "hole")
+    capped = plan_for(facts=replace(FACTS, own_reader=True))
+    assert (drafted.verdict, drafted.reason, drafted.rule) == (Verdict.DRAFTED, "hole", answered.rule)
+    assert drafted.ticket == capped.ticket
+    assert purposes(drafted) == [Purpose.ACKNOWLEDGEMENT, Purpose.HANDOVER, Purpose.DRAFT]
+    assert [one.draft for one in drafted.letters] == [False, False, True]
+    assert drafted.instead is None
+    assert as_draft(capped, "hole") == capped
+
+
+def test_the_folder_of_a_draft_that_was_to_be_an_answer_is_that_of_drafts() -> None:
+    policy = POLICY.model_copy(update={"filing": {Verdict.DRAFTED: "Drafted", Verdict.ANSWERED: "Answered"}})
+    plan = decide(MAIL, FACTS, SURE, policy, CLOCK, NOW)
+    assert (plan.folder, as_draft(plan, "hole").folder) == ("Answered", "Drafted")
+
+
+def test_who_is_of_a_listed_organisation_gets_letters_of_its_segment() -> None:
+    pilot = replace(FACTS, organisation=Organisation("École", "pilot"))
+    assert {one.segment for one in plan_for(facts=pilot).letters} == {"pilot"}
+    drafted = plan_for(facts=pilot, judged=replace(SURE, category="technical")).letters
+    assert {one.purpose: one.segment for one in drafted} == {
+        Purpose.ACKNOWLEDGEMENT: "pilot", Purpose.HANDOVER: "", Purpose.DRAFT: "pilot",
+    }  # fmt: skip
+    assert {one.segment for one in plan_for().letters} == {""}
+
+
+def test_whom_a_person_of_ours_answers_gets_no_acknowledgement_either() -> None:
+    active = replace(FACTS, agent_active=True)
+    for judged in (SURE, replace(SURE, wants_human=True), replace(SURE, category="urgent")):
+        assert purposes(plan_for(facts=active, judged=judged)) == [Purpose.HANDOVER]
+
+
+# --- a program behind an address of our own people ---
+
+TEAM = "administration@atelier.example"
+FROM_TEAM = replace(MAIL, sender=Address("", TEAM))
+ACCOUNT = replace(SURE, category="account", confidence=0.1)
+
+
+def test_a_team_is_not_told_of_its_own_mail_and_others_only_within_the_caps() -> None:
+    agent = replace(FACTS, from_agent=True)
+    assert Purpose.HANDOVER not in purposes(plan_for(FROM_TEAM, agent, ACCOUNT))
+    other = replace(ACCOUNT, category="technical")
+    assert Purpose.HANDOVER in purposes(plan_for(FROM_TEAM, agent, other))
+    capped = replace(agent, sent_to_sender=(NOW,) * 3)
+    assert purposes(plan_for(FROM_TEAM, capped, other)) == [Purpose.DRAFT]
+    assert Purpose.HANDOVER in purposes(plan_for(MAIL, replace(FACTS, sent_to_sender=(NOW,) * 3), other))
+    assert Purpose.HANDOVER in purposes(plan_for(PASSED, replace(PASSING, sent_to_sender=(NOW,) * 3), other))
+
+
+@pytest.mark.parametrize("facts", [replace(FACTS, trust=Trust.FORGED), replace(FACTS, own=True), PASSING])
+def test_the_guard_holds_by_itself_wherever_it_is_asked(facts: Facts) -> None:
+    assert not may_write(Case(PASSED, facts, SURE, POLICY, CLOCK, NOW))
+    assert may_write(Case(PASSED, FACTS, SURE, POLICY, CLOCK, NOW))
+
+
 def test_a_judge_is_asked_only_where_a_row_may_need_it() -> None:
     assert needs_judgement(MAIL, FACTS)
     assert not needs_judgement(replace(MAIL, kind=Kind.BOUNCE), FACTS)
@@ -271,6 +535,10 @@ def make_facts(**changes: object) -> st.SearchStrategy[Facts]:
         "passed_on_for": st.sampled_from([None, WRITER]),
         "arrival": st.sampled_from(Arrival),
         "agent_active": st.booleans(),
+        "suppressed": st.booleans(),
+        "own_reader": st.booleans(),
+        "addressed": st.booleans(),
+        "writers": st.sampled_from([1, 5, 6]),
         "too_large": st.booleans(),
     }
     return st.builds(Facts, mailbox=st.just("support"), **free | {name: st.just(one) for name, one in changes.items()})
@@ -407,4 +675,26 @@ def test_a_bounce_of_a_letter_of_ours_says_of_which_and_why() -> None:
     plan = decide(
         replace(MAIL, kind=Kind.BOUNCE, bounce=bounce), replace(FACTS, bounced_letter=7), None, POLICY, CLOCK, NOW
     )
-    assert plan.report == Report(7, ("ada@school.example",), Fate.BOUNCED, "mailbox-full", "mailbox-full")
+    until = NOW + POLICY.letters.suppress_for
+    assert plan.reports == (Report(7, ("ada@school.example",), Fate.BOUNCED, "mailbox-full", "mailbox-full", until),)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(mails, make_facts(), judgements)
+def test_whatever_goes_out_by_itself_to_a_requester_passed_every_guard(
+    mail: Mail, facts: Facts, judged: Classification
+) -> None:
+    plan = plan_for(mail, facts, judged)
+    written = [one for one in plan.letters if one.purpose in REQUESTER_LETTERS and not one.draft]
+    assert plan == plan_for(mail, facts, judged)
+    if not written:
+        return
+    case = Case(mail, facts, judged, POLICY, CLOCK, NOW)
+    assert [reason for _, reason, holds in HINDRANCES if holds(case)] == []
+    assert facts.trust is not Trust.FORGED
+    assert mail.kind is Kind.PERSON
+    assert {one.recipients for one in written} == {(mail.sender.address,)}
+    if plan.verdict is Verdict.ANSWERED:
+        assert facts.trust is Trust.VERIFIED
+        assert POLICY.categories[judged.category].mode == "auto"
+        assert not facts.agent_active

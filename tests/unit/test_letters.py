@@ -110,7 +110,7 @@ def render(template: str, language: str = "fr", **changed: object) -> Rendered:
 
 def words_of(text: str) -> list[str]:
     """The words of a text letter without the marks that HTML says by tags."""
-    return re.sub(r"^(?:-- ?|- |\d+\. |> ?)", "", text, flags=re.MULTILINE).split()
+    return re.sub(r"^(?:> ?)?(?:-- ?|- |\d+\. )?", "", text, flags=re.MULTILINE).split()
 
 
 def compose(rendered: Rendered | None = None, **changed: Any) -> bytes:
@@ -311,7 +311,7 @@ def test_a_handover_shows_no_quotation_without_an_excerpt() -> None:
 
 def test_a_mail_without_subject_still_gets_one() -> None:
     assert render("account", subject="").subject == f"Re: [#{NUMBER}] votre demande"
-    assert "«" not in render("account", subject="").text
+    assert "(«" not in render("account", subject="").text
 
 
 def test_previews_are_written_for_every_letter(tmp_path: Path) -> None:
@@ -623,7 +623,7 @@ def test_a_long_subject_is_folded_and_comes_back_whole(subject: str) -> None:
 @pytest.mark.parametrize(
     "address",
     ["", "nobody", "@x.example", "a@", "a b@x.example", "a@x.example\r\nBcc: b@x.example", "<a@x.example>",
-     "a@x.example, b@x.example", "zoé@x.example", f"a@{'y' * 70}.example", "a@x..example", "a@b@x.example",
+     "a@x.example, b@x.example", "zo\u202eé@x.example", f"a@{'y' * 70}.example", "a@x..example", "a@b@x.example",
      "=?utf-8?q?x=0D=0ABcc=3A?=@x.example", "=?utf-8?q?a?=@x.example", " a@x.example", "a@x.example ", "a@x.example\n",
      ".a@x.example", "a..b@x.example", 'a"b@x.example', '"a"b"@x.example', '"a\r\nb"@x.example', "a@[", "a@[1.2.3.4",
      "a@x.example\x00", f"{'y' * 250}@x.example"],
@@ -642,6 +642,34 @@ def test_an_unusable_recipient_is_refused_without_being_named(address: str) -> N
 )
 def test_an_unusual_recipient_stays_as_it_is(address: str) -> None:
     assert read(compose(recipients=("a@x.example", address)))["To"].addresses[1].addr_spec == address
+
+
+@pytest.mark.parametrize("address", ["zoé@x.example", "用户@例え.example", "zo\u0301e+1@x.example"])
+def test_a_recipient_beyond_ascii_is_the_only_thing_of_a_letter_that_is(address: str) -> None:
+    raw = compose(Rendered("École", "é\n", "<p>é</p>"), recipients=("a@x.example", address))
+    local, _, domain = address.rpartition("@")
+    written = f"{local}@{domain.encode('idna').decode()}"
+    head = raw.partition(b"\r\n\r\n")[0].decode().splitlines()
+    assert f"To: a@x.example, {written}" in head
+    assert raw.replace(written.encode(), b"").isascii()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["zoé b@x.example", "zoé\u00a0b@x.example", "zoé\x85Bcc:b@x.example", "zoé<a@x.example", "zoé,b@x.example",
+     '"zoé b"@x.example', "zoé..b@x.example", "zo\ud800@x.example", "=?é?=@x.example", f"{'é' * 130}@x.example",
+     "zoé@b\uff1e.example"],
+)  # fmt: skip
+def test_a_recipient_beyond_ascii_ends_neither_its_address_nor_its_line(address: str) -> None:
+    with pytest.raises(MailTrouble) as caught:
+        compose(recipients=(address,))
+    assert "x.example" not in str(caught.value)
+
+
+def test_nobody_but_a_recipient_is_written_beyond_ascii() -> None:
+    for changed in ({"sender": Address("", "zoé@x.example")}, {"reply_to": "zoé@x.example"}):
+        with pytest.raises(MailTrouble):
+            compose(**changed)
 
 
 def test_answers_go_where_reply_to_says_under_the_same_name() -> None:

@@ -141,6 +141,8 @@ def test_a_digest_reader_gets_everything_unless_told_otherwise() -> None:
     head, team = load_policy(GOOD).digest.readers
     assert (head.types, head.teams, head.format) == (DIGEST_TYPES, (), "html")
     assert (team.weekday, team.teams) == ("tue", ("support",))
+    asked = load_policy(change("frequency: daily", "frequency: daily, types: [articles]")).digest.readers[0]
+    assert asked.types == ("articles",)
 
 
 def test_a_policy_does_not_change() -> None:
@@ -238,6 +240,7 @@ FAULTS = [  # what stands in the file, what is written instead, key, words of th
     ("name: team", "name: head", "digest.readers.1.name", "is there already"),
     ("frequency: daily", "frequency: hourly", "digest.readers.0.frequency", "daily, weekly, on_demand"),
     ("frequency: daily", "frequency: daily, types: [new, old]", "digest.readers.0.types.1", "answered, waiting"),
+    ("frequency: daily", "frequency: daily, types: [article]", "digest.readers.0.types.0", "trend, articles"),
     ("close_after: 10d", "close_after: 10", "retention.close_after", "a duration such as 8h"),
     ("trust: {authserv_ids: [mx.desk.example]}", "trust: []", "trust", "found a list; allowed: a mapping"),
     ("[mx.desk.example]}", "[mx.desk.example], check_dkim: 1}", "trust.check_dkim", "true or false"),

@@ -55,11 +55,20 @@ def describe(mail: Mail) -> dict[str, Any]:
         "entries": [list(one.entries) for one in mail.attachments],
         "bounce": bounce and [list(bounce.recipients), bounce.permanent, bounce.status, bounce.message_id],
         "reason": bounce and bounce.reason,
+        "receipt": list_told(mail),
         "signature": signature and [signature.name, signature.phone, signature.organisation],
         "forwarded": forwarded and [forwarded.sender.name, forwarded.sender.address, forwarded.subject],
         "wrappers": list(mail.wrappers),
         "defects": list(mail.defects),
     }
+
+
+def list_told(mail: Mail) -> list[Any] | None:
+    """Message-ID and ENVID of the letter, then what is told of each of its recipients."""
+    if mail.receipt is None:
+        return None
+    told = [[one.recipient, one.word.value, one.status, one.reason] for one in mail.receipt.told]
+    return [mail.receipt.message_id, mail.receipt.envelope_id, *told]
 
 
 def list_addresses(addresses: tuple[Address, ...]) -> list[list[str]]:

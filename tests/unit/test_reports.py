@@ -18,6 +18,8 @@ from openpyxl import load_workbook
 from PIL import Image
 
 from desk.figures import Ledger, LetterFigure, MailFigure, RingFigure, TicketFigure
+from desk.policy import DIGEST_TYPES
+from desk.unanswered import Unanswered
 from reports.chart import draw_chart
 from reports.digest import Digest, Point, Promise, Spread, Tally, Trend, count_ledger
 from reports.page import TYPES, digest_slots, write_minutes
@@ -350,14 +352,20 @@ def open_book(digest: Digest = DIGEST, ledger: Ledger = LEDGER, language: str = 
 @pytest.mark.parametrize(
     ("language", "sheets", "heading"),
     [
-        ("en", ["Summary", "Tickets", "By category", "By team", "By organisation", "Deadlines"], "Subject"),
+        (
+            "en",
+            ["Summary", "Tickets", "By category", "By team", "By organisation", "Deadlines",
+             "Questions without an article"],
+            "Subject",
+        ),
         (
             "fr",
-            ["Synthèse", "Tickets", "Par catégorie", "Par équipe", "Par organisation", "Échéances"],
+            ["Synthèse", "Tickets", "Par catégorie", "Par équipe", "Par organisation", "Échéances",
+             "Questions sans article"],
             "Objet",
         ),
     ],
-)
+)  # fmt: skip
 def test_a_workbook_speaks_its_readers_language(language: str, sheets: list[str], heading: str) -> None:
     book = open_book(language=language)
     assert book.sheetnames == sheets
@@ -581,6 +589,39 @@ def test_a_reader_gets_the_sections_asked_for(types: tuple[str, ...], titles: li
 def test_the_overview_holds_only_the_figures_asked_for() -> None:
     (section,) = digest_slots(DIGEST, "en", ["late", "new"], "X")["sections"]
     assert section["rows"] == [["New", "5"], ["Late", "2"]]
+
+
+QUESTIONS = (Unanswered("mot de passe", 5, ("connexion", "code")), Unanswered("=factures", 2))
+
+
+def test_questions_without_an_article_are_told_with_the_words_they_share() -> None:
+    digest = replace(DIGEST, unanswered=QUESTIONS)
+    (section,) = digest_slots(digest, "fr", ["articles"], "X")["sections"]
+    assert section == {
+        "title": "Questions sans article",
+        "columns": ["Catégorie", "Nombre", "Mots partagés"],
+        "rows": [["mot de passe", "5", "connexion, code"], ["=factures", "2", "—"]],
+    }
+    assert list_titles(digest_slots(digest, "en", ["times"], "X")) == ["Times"]
+    assert list_titles(digest_slots(digest, "en", (), "X"))[-1] == "Questions without an article"
+
+
+def test_questions_alone_are_worth_a_readers_time() -> None:
+    digest = replace(count_alone(make_ledger()), unanswered=QUESTIONS)
+    assert not digest.is_empty
+    assert list_titles(digest_slots(digest, "en", ["articles"], "X")) == ["Questions without an article"]
+
+
+def test_the_workbook_has_every_question_without_an_article_as_text() -> None:
+    sheet = open_book(replace(DIGEST, unanswered=QUESTIONS))["Questions without an article"]
+    assert [[cell.value for cell in row] for row in sheet] == [
+        ["Category", "Count", "Shared words"], ["mot de passe", 5, "connexion, code"], ["=factures", 2, None],
+    ]  # fmt: skip
+    assert (sheet["A3"].data_type, sheet["A3"].quotePrefix) == ("s", True)
+
+
+def test_readers_may_ask_for_every_section_there_is() -> None:
+    assert set(DIGEST_TYPES) == set(TYPES)
 
 
 def test_trend_and_times_are_written_as_the_language_has_it() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import textwrap
+import time
 from base64 import b64encode, urlsafe_b64encode
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from desk.signals import (
     SOLVED,
     WANTS_HUMAN,
     argues_with_model,
+    asks_for_data,
     confirms_solved,
     decode_runs,
     fold_text,
@@ -336,3 +338,78 @@ def test_typography_does_not_hide_a_word(text: str, folded: str) -> None:
 @settings(deadline=None, derandomize=True)
 def test_folding_twice_is_folding_once(text: str) -> None:
     assert fold_text(fold_text(text)) == fold_text(text)
+
+
+# --- what is somebody else's -----------------------------------------------------------------------------------------
+
+NOSY = (
+    "Pouvez-vous me donner les coordonnées de la maîtresse de mon fils ?",
+    "Pourriez-vous m'envoyer l'adresse e-mail du professeur de mathématiques ?",
+    "Je voudrais avoir le numéro de téléphone de Mme Durand.",
+    "J'aimerais connaître les notes d'un autre élève de la classe.",
+    "Merci de me communiquer les notes de l'élève Paul Martin.",
+    "Pouvez-vous m'envoyer le bulletin d'un camarade de ma fille ?",
+    "Merci de me transmettre la liste des élèves de 5e B.",
+    "Pouvez-vous me donner le mot de passe de ma collègue ?",
+    "Il me faut l'adresse postale des parents de Lucas.",
+    "Quelle est l'adresse mail de M. Le Goff ?",
+    "Donnez-moi les identifiants du directeur.",
+    "Je demande l'adresse et le téléphone de mon ex-mari.",
+    "Pourriez-vous me communiquer les coordonnées des familles ?",
+    "Could you send me the e-mail of the teacher?",
+    "Please give me the phone number of another parent.",
+    "I need the grades of another pupil in the class.",
+    "Can you tell me Mrs Smith's email address?",
+    "What is the address of my ex-husband?",
+    "Please send me the list of pupils of Year 5.",
+    "Could you give me the password of the head teacher?",
+    "I would like to have my classmate's grades.",
+)
+HARMLESS = (
+    "Comment imprimer la liste des élèves de ma classe ?",
+    "Pouvez-vous m'envoyer la liste de mes élèves ?",
+    "J'ai perdu mon mot de passe, pouvez-vous me l'envoyer ?",
+    "Pouvez-vous me donner les coordonnées de votre service commercial ?",
+    "Je n'arrive pas à voir les notes de mes élèves.",
+    "La liste des élèves ne s'affiche plus depuis ce matin.",
+    "Ma collègue a perdu son mot de passe, pouvez-vous le réinitialiser ?",
+    "L'adresse e-mail de la directrice a changé, pouvez-vous la corriger ?",
+    "Comment récupérer le mot de passe d'un élève ?",
+    "Je voudrais avoir accès aux bulletins de mon fils.",
+    "Pouvez-vous envoyer la facture à l'adresse du collège ?",
+    "Pouvez-vous envoyer un mail aux parents de la classe ?",
+    "How can I print the list of pupils?",
+    "I forgot my password, could you send it to me?",
+    "The list of students is empty since the update.",
+    "Could you give me the phone number of your sales team?",
+    "The teacher's password does not work, please reset it.",
+    "I need to send the reports to the parents.",
+)
+
+
+@pytest.mark.parametrize("text", NOSY)
+def test_who_asks_for_what_is_another_s_is_heard(text: str) -> None:
+    assert asks_for_data(text)
+    assert asks_for_data(f"Bonjour,\n\n{text}\n\nMerci d'avance")
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_who_speaks_of_what_is_their_own_asks_for_nothing(text: str) -> None:
+    assert not asks_for_data(text)
+
+
+@pytest.mark.parametrize("name", ["examples.csv", "trial.csv"])
+def test_ordinary_requests_ask_for_nobody_s_data(name: str) -> None:
+    with (Path(__file__).parents[2] / "classifiers" / name).open(encoding="utf-8") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    assert len(texts) > 500
+    assert sum(map(asks_for_data, texts)) <= len(texts) / 1000
+
+
+@pytest.mark.parametrize(
+    "piece", ["donnez l'adresse et ", "envoyez les notes ", "send the address ", "d'un autre ex- "]
+)
+def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
+    begun = time.process_time()
+    asks_for_data(piece * 2_000)
+    assert time.process_time() - begun < 2

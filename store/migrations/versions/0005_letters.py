@@ -26,6 +26,8 @@ def upgrade() -> None:
     with op.batch_alter_table("letter") as letter:
         for name in TEXTS:
             letter.add_column(sa.Column(name, sa.String(), nullable=False, server_default=""))
+    op.create_index("ix_letter_sent", "letter", ["mailbox_id", "sent_at"])
+    op.create_index("ix_letter_caps", "letter", ["created_at", "automatic", "mailbox_id"])
     with op.batch_alter_table("letter_recipient") as recipient:
         for name in ("delivered_at", "read_at"):
             recipient.add_column(sa.Column(name, Instant(timezone=True), nullable=True))
@@ -125,6 +127,8 @@ def downgrade() -> None:
     with op.batch_alter_table("letter_recipient") as recipient:
         for name in ("read_at", "delivered_at"):
             recipient.drop_column(name)
+    op.drop_index("ix_letter_caps", "letter")
+    op.drop_index("ix_letter_sent", "letter")
     with op.batch_alter_table("letter") as letter:
         for name in reversed(TEXTS):
             letter.drop_column(name)
