@@ -5,7 +5,7 @@
 
 from blocks.alert import AlertChannel
 from blocks.base import Checked, DeskBlock, list_blocks, load_block
-from blocks.carrier import Carried, Carrier, Envelope, Reply, read_limit
+from blocks.carrier import Carried, Carrier, Envelope, Reply
 from blocks.credentials import Credentials, PasswordCredentials
 from blocks.database import Database
 from blocks.gmail import GoogleService, GoogleUser
@@ -44,5 +44,4 @@ __all__ = [
     "SmtpServer",
     "list_blocks",
     "load_block",
-    "read_limit",
 ]

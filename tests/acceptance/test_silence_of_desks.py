@@ -35,6 +35,8 @@ from tests.acceptance.test_attacks import read_text
 from tests.acceptance.test_degrade import parse
 from tests.stores import count_rows, look_up
 
+pytestmark = pytest.mark.timeout(1_200)  # all of it is in the first one's fixture: half a thousand mails, two desks
+
 ROUNDS = 8
 CAP = 3  # letters within ten minutes to one reader, and all of this takes less
 HERE, THERE = "atelier.example", "other.example"
