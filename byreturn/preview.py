@@ -130,7 +130,8 @@ def fill_template(
     spoken = check_language(language or guess_language(mail, policy))
     wording = find_wording(template, spoken, find_segment(template, spoken, segment, folder), variant, folder)
     judged = judge(mail, template, policy) if mail and policy and asks_judge(wording, spoken, folder) else None
-    told = {**tell_policy(policy, spoken), **tell_mail(mail), **tell_judgement(judged)}
+    found = tell_articles(mail, template, policy, spoken, judged) if mail and policy else {}
+    told = {**tell_policy(policy, spoken), **tell_mail(mail), **tell_judgement(judged), **found}
     made_up = {name: value for name, value in sample_all(template, spoken).items() if name not in told}
     rendered, hole = fill_twice(wording, spoken, {**made_up, **told}, folder)
     asked = list_asked(wording, spoken, folder)
@@ -228,6 +229,24 @@ def tell_judgement(judged: Classification | None) -> dict[str, object]:
     if judged is None:
         return {}
     return {"fields": dict(judged.fields), "category": judged.category, "priority": judged.priority}
+
+
+def tell_articles(
+    mail: Mail, template: str, policy: Policy, language: str, judged: Classification | None
+) -> dict[str, object]:
+    """What the articles, if they are here, say to it word for word, where letters of this category quote them."""
+    if template not in policy.categories or policy.categories[template].answers != "articles":
+        return {}
+    from classifiers.retrieval import NEAR, Asked, pick_passages
+    from tasks.knowing import name_version, read_library
+    from tasks.writing import quote_passage
+
+    if not Path(policy.knowledge.folder).is_dir():
+        return {}
+    version = name_version(policy, judged) if judged else ""
+    asked = Asked(f"{mail.subject}\n{mail.reply_text}", language, template, version)
+    hits = [hit for hit in read_library(Path(policy.knowledge.folder)).find(asked) if hit.score >= NEAR]
+    return {"passages": [quote_passage(one) for one in pick_passages(hits, policy.knowledge.passages)]}
 
 
 # --- showing -------------------------------------------------------------------------------------------------

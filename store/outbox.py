@@ -25,6 +25,7 @@ from store.letterlog import letter_events, note_letters
 from store.memory import Store
 from store.tables import AgentLetter, Event, Suppression, table
 from store.troubles import alerts
+from store.unanswered import tell_unanswered
 
 suppressions = table(Suppression)
 agent_letters = table(AgentLetter)
@@ -34,7 +35,7 @@ WAITING = ("queued", "deferred")  # may be claimed; of recipients: not served ye
 UNSENT = (*WAITING, "sending")
 GOT = ("sent", "delivered", "read", "bounced")  # recipients whose server took the letter
 PERSON = ("agent", "by-hand")  # a ticket's events that somebody of ours caused
-QUOTA = "quota"
+QUOTA, TAKEN = "quota", "agent"
 
 Word = Literal["sent", "resend", "drop"]
 
@@ -232,6 +233,8 @@ def _end(connection: sa.Connection, letter: Outgoing, after: After, now: datetim
     _note_end(connection, letter, after, final, now)
     if after.mend:
         _mend(connection, letter.id, after.mend, now)
+    if final in ("refused", "withdrawn") and after.reason != TAKEN:
+        _tell_unsent(connection, letter.id, now)
     if sent_copy and letter.own and final in ("sent", "partly"):
         _queue_copy(connection, letter)
     return final
@@ -242,6 +245,14 @@ def _end_late(connection: sa.Connection, letter: Outgoing, after: After, now: da
     if after.state == "sent" and settle_sent(connection, [letter.id], now, "late"):
         return "sent"
     return "lost"
+
+
+def _tell_unsent(connection: sa.Connection, letter_id: int, now: datetime) -> None:
+    """A ticket that was answered by a letter which reached nobody is not answered."""
+    this = sa.select(letters.c.ticket_id, letters.c.created_at).where(letters.c.id == letter_id)
+    answer = this.where(letters.c.purpose == Purpose.ANSWER.value, letters.c.ticket_id.is_not(None))
+    for row in connection.execute(answer).all():
+        tell_unanswered(connection, row.ticket_id, row.created_at, now, "unsent")
 
 
 def _mark_people(connection: sa.Connection, letter: Outgoing, results: Mapping[str, tuple[str, str]]) -> None:
@@ -355,7 +366,10 @@ def _queue_again(connection: sa.Connection, letter_id: int, now: datetime) -> No
 
 def _drop(connection: sa.Connection, letter_id: int, now: datetime) -> None:
     connection.execute(sa.update(letters).where(letters.c.id == letter_id).values(reason="by-hand"))
-    note_letters(connection, [letter_id], _settle(connection, letter_id, "withdrawn", now), now, "by-hand")
+    final = _settle(connection, letter_id, "withdrawn", now)
+    note_letters(connection, [letter_id], final, now, "by-hand")
+    if final == "withdrawn":
+        _tell_unsent(connection, letter_id, now)
 
 
 def _turn_people(connection: sa.Connection, ids: Sequence[int], were: Sequence[str], become: str) -> None:

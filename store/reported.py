@@ -12,16 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from desk.delivery import rise
-from desk.escalation import SETTLED
-from desk.facts import Status
 from desk.plan import Fate, Purpose, Report
-from store.facts import letters, recipients, tickets
+from store.facts import letters, recipients
 from store.letterlog import note_letters
 from store.outbox import GOT, WAITING, retry_plain, settle_sent
 from store.suppression import weigh_bounce
-from store.tables import Event, table
-
-events = table(Event)
+from store.unanswered import open_again, tell_history
 
 _UNSENT = frozenset({*WAITING, "withdrawn"})  # letters that nobody can have but those who got them in an earlier try
 _OPEN = frozenset({*WAITING, "sent", "unknown"})  # recipients of whom a delay tells something
@@ -105,10 +101,8 @@ def _tell_ticket(connection: sa.Connection, letter: Row, message_id: int, now: d
     if letter.ticket_id is None:
         return
     if letter.purpose == Purpose.ANSWER.value and not _has_a_reader(connection, letter):
-        _open_again(connection, letter, now)
-    status = connection.execute(_READ_STATUS, {"ticket": letter.ticket_id}).scalar_one()
-    event = {"ticket_id": letter.ticket_id, "at": now, "word": "bounced", "status": status, "message_id": message_id}
-    connection.execute(_KEEP_EVENT, event)
+        open_again(connection, letter.ticket_id, letter.created_at, now)
+    tell_history(connection, letter.ticket_id, now, "bounced", message_id)
 
 
 def _has_a_reader(connection: sa.Connection, letter: Row) -> bool:
@@ -117,13 +111,6 @@ def _has_a_reader(connection: sa.Connection, letter: Row) -> bool:
 
 def _list_states(connection: sa.Connection, letter: Row) -> set[str]:
     return {one.state for one in connection.execute(_READ_PEOPLE, {"letter": letter.id})}
-
-
-def _open_again(connection: sa.Connection, letter: Row, now: datetime) -> None:
-    """Unless a person has answered meanwhile, or it is settled."""
-    this = {"ticket": letter.ticket_id, "since": letter.created_at}
-    if connection.execute(_ANSWERED_SINCE, this).first() is None:
-        connection.execute(_OPEN_AGAIN, {**this, "now": now})
 
 
 # --- statements, made once: see store.engine ------------------------------------------------------------------
@@ -144,24 +131,4 @@ _WENT_OUT = (
     sa.update(letters)
     .where(letters.c.id == sa.bindparam("letter"))
     .values(state="sent", claimed_by="", claimed_until=None, error_code="", sent_at=sa.bindparam("now"))
-)
-_READ_STATUS = sa.select(tickets.c.status).where(tickets.c.id == sa.bindparam("ticket"))
-_KEEP_EVENT = sa.insert(events)
-_ANSWERED_SINCE = (
-    sa.select(events.c.id)
-    .where(events.c.ticket_id == sa.bindparam("ticket"), events.c.at > sa.bindparam("since"))
-    .where(events.c.status == Status.SOLUTION_PROPOSED.value)
-    .limit(1)
-)
-_OPEN_AGAIN = (
-    sa.update(tickets)
-    .where(tickets.c.id == sa.bindparam("ticket"), tickets.c.status.not_in([one.value for one in SETTLED]))
-    .values(
-        version=tickets.c.version + 1,
-        status=sa.case(
-            (tickets.c.status == Status.SOLUTION_PROPOSED.value, Status.IN_ANALYSIS.value), else_=tickets.c.status
-        ),
-        responded_at=sa.case((tickets.c.responded_at == sa.bindparam("since"), None), else_=tickets.c.responded_at),
-        touched_at=sa.bindparam("now"),
-    )
 )

@@ -107,7 +107,7 @@ def _due_letters(cutoffs: Cutoffs, held: Sequence[int]) -> sa.Select[Any]:
     """Letters, and drafts by their own period; those of an open or held ticket wait."""
     old = sa.or_(
         sa.and_(
-            letters.c.state.in_(("sent", "partly", "refused", "unknown")),
+            letters.c.state.in_(("sent", "partly", "refused", "unknown", "withdrawn")),
             letters.c.created_at < cutoffs.letters,
         ),
         sa.and_(letters.c.state.in_(("draft", "drafted")), letters.c.created_at < cutoffs.drafts),

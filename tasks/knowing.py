@@ -67,6 +67,12 @@ class Library:
 CLOSED = Library()
 
 
+def name_version(policy: Policy, judged: Classification) -> str:
+    """The application's, where the mail tells it."""
+    kinds = policy.categories[judged.category].fields
+    return next((value for name, value in judged.fields if kinds.get(name) == "version"), "")
+
+
 def open_library(policy: Policy, store: Store) -> Library:
     """Nothing is opened where no category quotes articles. A faulty article is left out and the operator told of it;
     so is a folder that is not there.
@@ -146,9 +152,7 @@ class Case:
         return self.judged.steering or argues_with_model(self.text)
 
     def ask_in(self, language: str) -> Asked:
-        fields = self.policy.categories[self.judged.category].fields
-        named = (value for name, value in self.judged.fields if fields.get(name) == "version")
-        return Asked(self.text, language, self.judged.category, next(named, ""))
+        return Asked(self.text, language, self.judged.category, name_version(self.policy, self.judged))
 
 
 def find_passages(

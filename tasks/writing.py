@@ -149,7 +149,7 @@ def _fill_slots(desk: Desk, occasion: Occasion, planned: PlannedLetter) -> dict[
         "number": occasion.number,
         "earlier": _find_earlier(desk, occasion) if opened and planned.purpose is not Purpose.HANDOVER else "",
         "fields": dict(occasion.fields) if occasion.proven or planned.draft else {},
-        "passages": [_quote_passage(one) for one in occasion.passages] if solving else [],
+        "passages": [quote_passage(one) for one in occasion.passages] if solving else [],
         "subject": mail.subject,
         "received_at": mail.date or waiting.received_at,  # the day that its writer remembers
         "respond_by": opened.respond_by if opened else None,
@@ -173,7 +173,7 @@ def _find_earlier(desk: Desk, occasion: Occasion) -> str:
     return find_open_request(desk.store.engine, who) if who is not None and occasion.proven else ""
 
 
-def _quote_passage(passage: Passage) -> dict[str, object]:
+def quote_passage(passage: Passage) -> dict[str, object]:
     return {"title": passage.title, "text": passage.text, "cites": list(passage.cites)}
 
 

@@ -31,6 +31,7 @@ from tests.offices import SENDER, Desk, change_policy, open_block, read_letter, 
 from tests.outboxes import queue_letters, tell_steps
 from tests.smtp_server import ScriptedSmtp
 from tests.stores import (
+    ANSWERED,
     HANDED_OVER,
     LEASE,
     NOW,
@@ -343,6 +344,29 @@ def test_an_automatic_letter_to_a_requester_that_grew_too_old_is_withdrawn(
     assert desk.states == [state]
     assert look_up(desk.store, "letter", "reason") == ["old" if state == "withdrawn" else ""]
     assert desk.told == (["letters:old: withdrawn"] if state == "withdrawn" else [])
+
+
+def test_a_ticket_whose_answer_grew_too_old_to_go_out_is_not_answered(desk: Desk) -> None:
+    ticket = open_ticket(desk.store, write(purpose=Purpose.ANSWER), plan=ANSWERED)
+    answered = look_up(desk.store, "ticket", "responded_at", id=ticket)
+    desk.send_later(desk.policy.limits.answer_within + MINUTE)
+    assert (answered, look_up(desk.store, "ticket", "responded_at", id=ticket)) == ([NOW], [None])
+    assert look_up(desk.store, "event", "word")[-1] == "unsent"
+
+
+def test_neither_is_one_whose_answer_every_server_refused(desk: Desk, server: ScriptedSmtp) -> None:
+    server.script.replies = {f"RCPT TO:<{PERSON}": "550 5.1.1 No such user"}
+    ticket = open_ticket(desk.store, write(purpose=Purpose.ANSWER), plan=ANSWERED)
+    desk.send()
+    assert desk.states == ["refused"]
+    assert look_up(desk.store, "ticket", "responded_at", id=ticket) == [None]
+
+
+def test_one_whose_acknowledgement_is_withdrawn_stays_as_it_is(desk: Desk) -> None:
+    ticket = open_ticket(desk.store, write(), plan=ANSWERED)
+    desk.send_later(desk.policy.limits.answer_within + MINUTE)
+    assert desk.states == ["withdrawn"]
+    assert look_up(desk.store, "ticket", "responded_at", id=ticket) == [NOW]
 
 
 def test_a_letter_just_young_enough_goes(desk: Desk) -> None:

@@ -62,6 +62,7 @@ from tests.stores import (
     name_id,
     open_ticket,
     settle,
+    tables,
 )
 
 NUMBER = "2026-000001"
@@ -169,6 +170,13 @@ def test_letters_and_drafts_have_periods_of_their_own(
 ) -> None:
     settle(store, bring_one(store), make_outcome(IGNORED, letter))
     assert len(find_due(store, cutoffs, THEN, 100).letters) == due
+
+
+def test_a_letter_that_was_withdrawn_has_its_period_too(store: Store) -> None:
+    settle(store, bring_one(store), make_outcome(IGNORED, make_letter()))
+    with writing(store.engine) as connection:
+        connection.execute(tables()["letter"].update().values(state="withdrawn"))
+    assert len(find_due(store, CUT, THEN, 100).letters) == 1
 
 
 # --- forgetting ---

@@ -105,6 +105,21 @@ def test_a_mail_tells_its_sender_its_subject_and_what_was_found_in_it(run: Run) 
     assert "number" in shown["made_up"]
 
 
+CRASH = ROOT / "demo" / "mails" / "04-sync-crash-log.eml"
+
+
+def test_a_mail_is_told_what_the_articles_say_where_its_category_quotes_them(run: Run) -> None:
+    Path("knowledge").symlink_to(ROOT / "knowledge")
+    shown = read(run("technical", "--mail", str(CRASH), "--json"))
+    assert "passages" not in shown["made_up"]
+    assert "(fr/synchronisation#2)" in shown["text"].replace("\N{NO-BREAK SPACE}", " ")
+    assert "passages" in read(run("account", "--mail", str(CRASH), "--json"))["made_up"]
+
+
+def test_without_the_articles_passages_are_made_up(run: Run) -> None:
+    assert "passages" in read(run("technical", "--mail", str(CRASH), "--json"))["made_up"]
+
+
 def test_what_people_read_names_what_was_made_up(run: Run) -> None:
     said = run("handover", "--mail", "mail.eml", "--language", "fr").output
     assert "Subject: [#2026-000123] À traiter" in said
