@@ -27,7 +27,7 @@ from demo.house import (
     set_environment,
 )
 from demo.samples import Sample, list_samples
-from demo.servers import ImapServer, SmtpSink, deliver_all
+from demo.servers import ImapServer, SmtpSink, deliver_all, open_mailbox, read_folder
 
 HOME = Path(".byreturn/demo")
 PARIS = ZoneInfo("Europe/Paris")
@@ -62,7 +62,7 @@ def _tell_story(stack: ExitStack, letters: Path, port: int) -> int:
         save_mailboxes(imap.port, password)
         samples = list_samples()
         delivered = deliver_samples(imap, samples)
-    run_flows()
+    run_flows(imap)
     flush_prefect()
     from demo.summary import show_summary
 
@@ -77,8 +77,26 @@ def deliver_samples(imap: ImapServer, samples: tuple[Sample, ...]) -> dict[str, 
     return delivered
 
 
-def run_flows() -> None:
-    """The five flows, as their deployments would run them."""
+def send_drafts(imap: ImapServer, mailbox: str, count: int) -> None:
+    """An agent sends the first drafts of a mailbox, as mail clients do: out of Drafts, into Sent."""
+    drafts = list(read_folder(imap, mailbox, "Drafts").items())[:count]
+    with open_mailbox(imap, mailbox) as client:
+        for _, raw in drafts:
+            client.append("Sent", raw, flags=[rb"\Seen"])
+        client.select_folder("Drafts")
+        client.delete_messages([uid for uid, _ in drafts])
+        client.expunge()
+
+
+def follow_agents(imap: ImapServer) -> Any:
+    from flows.follow_letters import follow_letters
+
+    send_drafts(imap, "support", 2)
+    return follow_letters(return_state=True)
+
+
+def run_flows(imap: ImapServer) -> None:
+    """The flows of the story, as their deployments would run them."""
     from flows.classify_and_reply import classify_and_reply
     from flows.daily_digest import daily_digest
     from flows.escalation_sweep import escalation_sweep
@@ -89,6 +107,7 @@ def run_flows() -> None:
         ("sync-inbox", "Tuesday 09:00, mails come in", lambda: sync_inbox(return_state=True)),
         ("classify-and-reply", "… are sorted, answered or handed over",
          lambda: classify_and_reply(at=MORNING, return_state=True)),
+        ("follow-letters", "… an agent sends two of the drafts from her mail client", lambda: follow_agents(imap)),
         ("escalation-sweep", "Tuesday 15:30, deadlines are missed",
          lambda: escalation_sweep(at=AFTERNOON, return_state=True)),
         ("daily-digest", "Wednesday 07:00, the morning's digest",
