@@ -38,6 +38,11 @@ PIN = "django-helpdesk==2.6.1"
 THEIRS, TWO, ONE, ALL = "django-helpdesk, 1 process", "Byreturn, 2 processes", "Byreturn, 1 process", "Byreturn, all"
 LEAST = 8.0  # times django-helpdesk's mails/s, with two processes
 PROGRAM = Path(__file__).with_name("django_desk.py")
+CHANGES = {  # of the policy
+    "check_dkim: true": "check_dkim: false",
+    "letters_per_mailbox: {1h: 200, 1d: 500}": "letters_per_mailbox: {1d: 1000000}",
+    "letters_in_all: {1d: 2000}": "letters_in_all: {1d: 1000000}",
+}
 COLUMNS = ("desk", "mails/s", "wall s", "CPU s", "CPU ms a mail", "× theirs", "× by CPU", "tickets", "letters")
 
 
@@ -209,9 +214,15 @@ def open_house() -> Iterator[Path]:
 
 
 def stay_home(home: Path) -> None:
-    """A policy that looks nothing up in the DNS: the signatures in made-up mail are nobody's."""
+    """A policy that looks nothing up in the DNS, for the signatures in made-up mail are nobody's, and that answers more
+    than a mailbox's hour allows.
+    """
     policy = Path(os.environ["BYRETURN_POLICY"]).read_text(encoding="utf-8")
-    (home / "policy.yaml").write_text(policy.replace("check_dkim: true", "check_dkim: false"), encoding="utf-8")
+    for words, others in CHANGES.items():
+        if policy.count(words) != 1:
+            raise SystemExit(f"the policy has no {words!r} to change")
+        policy = policy.replace(words, others)
+    (home / "policy.yaml").write_text(policy, encoding="utf-8")
     os.environ["BYRETURN_POLICY"] = str(home / "policy.yaml")
 
 
