@@ -15,11 +15,10 @@ from time import perf_counter
 from typing import Annotated, Any, Literal
 
 from mistralai.client import Mistral
-from mistralai.client.models import ChatCompletionResponse, ResponseFormat, SystemMessage, UserMessage
 from mistralai.extra.utils.response_format import response_format_from_pydantic_model
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from classifiers.mistral import ANSWER_BYTES, Terms, ask_in_time, read_answer, read_usage, write_mail
+from classifiers.mistral import ANSWER_BYTES, Terms, ask_in_time, complete_chat, read_answer, read_usage, write_mail
 from desk.claims import MOST_CLAIMS, Claim
 from desk.classification import Question, Usage
 from desk.errors import ModelAnswerInvalid
@@ -75,22 +74,9 @@ class Writer:
         """Raises ModelUnavailable or ModelAnswerInvalid, as a judge does."""
         started = perf_counter()
         body = make_body(question, passages, language, self.terms.model)
-        response = ask_in_time(lambda: self._complete(body), self.timeout)
+        response = ask_in_time(lambda: complete_chat(self.client, body, self.timeout), self.timeout)
         usage = read_usage(response, self.terms, PROMPT, timedelta(seconds=perf_counter() - started))
         return Grounded(read_claims(read_answer(response), usage), usage)
-
-    def _complete(self, body: dict[str, Any]) -> ChatCompletionResponse:
-        system, user = (message["content"] for message in body["messages"])
-        messages: list[SystemMessage | UserMessage] = [SystemMessage(content=system), UserMessage(content=user)]
-        return self.client.chat.complete(
-            model=body["model"],
-            messages=messages,
-            response_format=ResponseFormat.model_validate(body["response_format"]),
-            temperature=body["temperature"],
-            max_tokens=body["max_tokens"],
-            timeout_ms=int(self.timeout / timedelta(milliseconds=1)),
-            retries=None,
-        )
 
 
 def make_body(question: Question, passages: Sequence[Passage], language: str, model: str) -> dict[str, Any]:

@@ -157,22 +157,24 @@ class MistralClassifier:
 
         Its fields are what the model says: nobody has checked them yet.
         """
-        started = perf_counter()
-        response = ask_in_time(lambda: self._complete(make_body(question, self.terms)), self.timeout)
+        body, started = make_body(question, self.terms), perf_counter()
+        response = ask_in_time(lambda: complete_chat(self.client, body, self.timeout), self.timeout)
         return judge_response(response, question, self.terms, timedelta(seconds=perf_counter() - started))
 
-    def _complete(self, body: Mapping[str, Any]) -> ChatCompletionResponse:
-        system, user = (message["content"] for message in body["messages"])
-        messages: list[SystemMessage | UserMessage] = [SystemMessage(content=system), UserMessage(content=user)]
-        return self.client.chat.complete(
-            model=body["model"],
-            messages=messages,
-            response_format=ResponseFormat.model_validate(body["response_format"]),
-            temperature=body["temperature"],
-            max_tokens=body["max_tokens"],
-            timeout_ms=int(self.timeout / timedelta(milliseconds=1)),
-            retries=None,  # overrides the client's own; it would obey Retry-After without a cap
-        )
+
+def complete_chat(client: Mistral, body: Mapping[str, Any], timeout: timedelta) -> ChatCompletionResponse:
+    """`body` as the API takes it, with one message of the system's and one of the user's."""
+    system, user = (message["content"] for message in body["messages"])
+    messages: list[SystemMessage | UserMessage] = [SystemMessage(content=system), UserMessage(content=user)]
+    return client.chat.complete(
+        model=body["model"],
+        messages=messages,
+        response_format=ResponseFormat.model_validate(body["response_format"]),
+        temperature=body["temperature"],
+        max_tokens=body["max_tokens"],
+        timeout_ms=int(timeout / timedelta(milliseconds=1)),
+        retries=None,  # overrides the client's own; it would obey Retry-After without a cap
+    )
 
 
 def ask_in_time(call: Callable[[], Response], timeout: timedelta) -> Response:
