@@ -25,7 +25,7 @@ from classifiers.retrieval import (
     pick_passages,
 )
 from desk.claims import Claim, check_answer
-from desk.classification import Classification
+from desk.classification import Classification, Source
 from desk.errors import ConfigurationError, ModelTrouble
 from desk.knowledge import ArticleFault, Found, Passage, Shelf, read_shelf, tell_newest
 from desk.mail import Mail
@@ -151,6 +151,11 @@ class Case:
     def steers(self) -> bool:
         return self.judged.steering or argues_with_model(self.text)
 
+    @property
+    def stays(self) -> bool:
+        """Whether no model is shown the mail: it tries to bend one, or the policy's own rules have sorted it."""
+        return self.steers or self.judged.source is Source.RULE
+
     def ask_in(self, language: str) -> Asked:
         return Asked(self.text, language, self.judged.category, name_version(self.policy, self.judged))
 
@@ -176,7 +181,7 @@ def find_passages(
     hits = look_up(case)
     if not hits:
         return look_elsewhere(case)
-    asker = None if case.steers else find_asker(bench)
+    asker = None if case.stays else find_asker(bench)
     return write_answer(case, hits, asker) if asker else quote_articles(case, hits)
 
 
@@ -196,7 +201,7 @@ def look_up(case: Case) -> list[Hit]:
     hits = case.library.find(case.ask_in(case.found.language))
     near = [hit for hit in hits if hit.score >= NEAR]
     asker = find_asker(case.bench)
-    if not (case.policy.knowledge.embeddings and asker) or case.steers:
+    if not (case.policy.knowledge.embeddings and asker) or case.stays:
         return near
     try:
         return fuse_rankings([near, rank_by_meaning(case, asker)[:SHOWN]])

@@ -37,8 +37,11 @@ def shared(
     """
     server, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
     monkeypatch.setenv("PREFECT_API_URL", scene.house.url)
-    more = ("letters_per_mailbox: {1h: 200,", "letters_per_mailbox: {1h: 400,")  # there are more mails than that
-    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, ("chunk: 200", "chunk: 25"), more)))
+    more = (  # there are more mails and letters than that
+        ("letters_per_mailbox: {1h: 200,", "letters_per_mailbox: {1h: 400,"),
+        ("sent_per_mailbox: {1d: 500,", "sent_per_mailbox: {1d: 5000,"),
+    )
+    monkeypatch.setenv("BYRETURN_POLICY", str(change_policy(tmp_path, ("chunk: 200", "chunk: 25"), *more)))
     for url in lend_database(server, template):
         Database(url=SecretStr(url)).save(DESK, overwrite=True)
         yield scene

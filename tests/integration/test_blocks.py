@@ -574,7 +574,7 @@ def test_an_alert_channel_comes_back_with_everything_nested_in_it(smtp: SmtpSink
 
 def test_every_block_has_a_name_a_slug_and_described_fields() -> None:
     kinds = [kind for name in blocks.__all__ if is_block(kind := getattr(blocks, name))]
-    assert len(kinds) == 12
+    assert len(kinds) == 14
     for kind in kinds:
         assert kind.get_block_type_slug().startswith("byreturn-")
         assert kind.get_block_type_name().startswith("Byreturn ")
