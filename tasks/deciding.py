@@ -24,7 +24,7 @@ from desk.facts import Facts
 from desk.knowledge import Found
 from desk.mail import Mail
 from desk.passing import hear_writer
-from desk.plan import OpenTicket, Plan
+from desk.plan import OpenTicket
 from store.intake import Claimed
 from store.messages import (
     Waiting,
@@ -41,7 +41,7 @@ from tasks.guard import guarded, keep_cause
 from tasks.hearing import Desk, Heard, gather, gather_hints, hear_mail, locate, names_ticket, open_desk
 from tasks.judging import judge_mail, open_bench, report_judges
 from tasks.knowing import find_passages
-from tasks.writing import write_letter
+from tasks.writing import Occasion, write_letter
 
 BATCH = 25  # mails that are committed together
 HELD_SECONDS = 2.0  # that a decision waits for the others of its batch
@@ -270,21 +270,21 @@ def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome
     found = heard.found
     plan = decide(mail, facts, said, desk.policy, desk.clock, now, grounded=found.sound if found else None)
     number = desk.numbers.take(now) if isinstance(plan.ticket, OpenTicket) else ""
-    written = hear_writer(mail, facts)
-    write = partial(write_letters, desk, waiting, written, facts, said, found, number, now)
+    fields, passages = said.fields if said else (), found.passages if found else ()
+    occasion = Occasion(waiting, hear_writer(mail, facts), facts, plan, number, fields, passages)
     try:
-        letters = write(plan)
+        letters = write_letters(desk, occasion, now)
     except LetterHole:
-        plan = as_draft(plan, "hole")
-        letters = write(plan)
+        occasion = replace(occasion, plan=as_draft(plan, "hole"))
+        letters = write_letters(desk, occasion, now)
     return Outcome(
-        plan,
+        occasion.plan,
         facts,
         said,
         judged.troubles if judged else (),
         letters,
         number,
-        written.subject,
+        occasion.mail.subject,
         desk.policy.fingerprint,
         judged.shadows if judged else (),
         desk.policy.limits,
@@ -292,23 +292,9 @@ def decide_one(desk: Desk, heard: Heard, facts: Facts, now: datetime) -> Outcome
     )
 
 
-def write_letters(
-    desk: Desk,
-    waiting: Waiting,
-    mail: Mail,
-    facts: Facts,
-    said: Classification | None,
-    found: Found | None,
-    number: str,
-    now: datetime,
-    plan: Plan,
-) -> tuple[ReadyLetter, ...]:
+def write_letters(desk: Desk, occasion: Occasion, now: datetime) -> tuple[ReadyLetter, ...]:
     """Raises LetterHole when one that would go out by itself lacks a value."""
-    fields, passages = said.fields if said else (), found.passages if found else ()
-    return tuple(
-        write_letter(desk, waiting, mail, facts, plan, one, number, now, fields=fields, passages=passages)
-        for one in plan.letters
-    )
+    return tuple(write_letter(desk, occasion, one, now) for one in occasion.plan.letters)
 
 
 def _set_aside(desk: Desk, waiting: Waiting, trouble: Exception) -> str:

@@ -31,17 +31,23 @@ SOLVING = frozenset({Purpose.ANSWER, Purpose.DRAFT})
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What a letter is written about: a mail, what is known and was decided, the ticket's number, and of the mail's
-    question what was found in it and in articles.
+    """What letters are written about: a mail, what is known and was decided, the number reserved for a ticket that is
+    opened, and what was found in the mail and in articles.
     """
 
     waiting: Waiting
     mail: Mail
     facts: Facts
     plan: Plan
-    number: str
+    reserved: str
     fields: Fields = ()
     passages: Sequence[Passage] = ()
+
+    @property
+    def number(self) -> str:
+        """The ticket's."""
+        ticket = self.plan.ticket
+        return ticket.number if isinstance(ticket, TouchTicket) else self.reserved
 
     @property
     def proven(self) -> bool:
@@ -49,27 +55,14 @@ class Occasion:
         return self.facts.trust is Trust.VERIFIED and not is_passed_on(self.facts)
 
 
-def write_letter(
-    desk: Desk,
-    waiting: Waiting,
-    mail: Mail,
-    facts: Facts,
-    plan: Plan,
-    planned: PlannedLetter,
-    number: str,
-    now: datetime,
-    *,
-    passages: Sequence[Passage] = (),
-    fields: Fields = (),
-) -> ReadyLetter:
+def write_letter(desk: Desk, occasion: Occasion, planned: PlannedLetter, now: datetime) -> ReadyLetter:
     """Render a planned letter and fix its Message-ID. Raises LetterHole when one that goes to the requester by itself
     lacks a value that its words ask for; drafts and letters to our own people show a gap there.
     """
-    of_ticket = plan.ticket.number if isinstance(plan.ticket, TouchTicket) else number
-    occasion = Occasion(waiting, mail, facts, plan, of_ticket, fields, passages)
+    mail = occasion.mail
     internal = planned.purpose is Purpose.HANDOVER
-    sender = desk.policy.organisation.sender if internal else desk.addresses[waiting.mailbox_id]
-    header_id = make_message_id(of_ticket, uuid.uuid4().hex, desk.tokens, desk.policy.organisation.domain)
+    sender = desk.policy.organisation.sender if internal else desk.addresses[occasion.waiting.mailbox_id]
+    header_id = make_message_id(occasion.number, uuid.uuid4().hex, desk.tokens, desk.policy.organisation.domain)
     wording, rendered = _render(desk, occasion, planned)
     body = compose_letter(
         rendered,
@@ -90,7 +83,7 @@ def write_letter(
         body,
         planned.draft,
         automatic=not internal and not planned.draft,
-        reason=plan.reason if planned.draft else "",
+        reason=occasion.plan.reason if planned.draft else "",
         template=wording.template,
         segment=wording.segment,
         variant=wording.variant,

@@ -33,7 +33,7 @@ from tasks.digesting import find_reader, write_digest
 from tasks.hearing import Desk
 from tasks.judging import Bench
 from tasks.ringing import write_ring
-from tasks.writing import write_letter
+from tasks.writing import Occasion, write_letter
 from tests.stores import NAME, NOW, PERSON, bring_one, make_mail, make_outcome, settle
 
 TEXT = (Path(__file__).parents[2] / "policy.yaml").read_text(encoding="utf-8")
@@ -68,10 +68,8 @@ class Writer:
         draft = purpose is Purpose.DRAFT
         planned = PlannedLetter(purpose, template, "fr", (PERSON,), draft, segment)
         plan = Plan(Verdict.DRAFTED if draft else Verdict.ANSWERED, "doubt", "rule", ticket, (planned,))
-        return write_letter(
-            self.desk, self.waiting, self.mail, self.facts, plan, planned, number, NOW,
-            passages=(PASSAGE,), fields=FIELDS,
-        )  # fmt: skip
+        occasion = Occasion(self.waiting, self.mail, self.facts, plan, number, FIELDS, (PASSAGE,))
+        return write_letter(self.desk, occasion, planned, NOW)
 
     def with_policy(self, *changes: tuple[str, str]) -> Writer:
         return replace(self, desk=replace(self.desk, policy=change_policy(*changes)))
