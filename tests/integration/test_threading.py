@@ -381,6 +381,7 @@ def test_what_is_passed_on_within_a_ticket_stays_there(office: Office, number: s
 
 def test_mails_that_come_together_are_committed_together(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
+    monkeypatch.setattr("tasks.deciding.HELD_SECONDS", 600.0)  # a busy machine is no slow judge
     monkeypatch.setattr("tasks.deciding.carry_all", count_works(sizes))
     senders = [f"{name}@school.example" for name in ("ada", "bea", "cleo")]
     assert office.receive_all(*(write(one) for one in senders)).total() == 3
@@ -390,6 +391,7 @@ def test_mails_that_come_together_are_committed_together(office: Office, monkeyp
 
 def test_of_one_sender_the_second_mail_knows_of_the_first(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
+    monkeypatch.setattr("tasks.deciding.HELD_SECONDS", 600.0)  # a busy machine is no slow judge
     monkeypatch.setattr("tasks.deciding.carry_all", count_works(sizes))
     office.receive_all(write(), write(), write(EVE))
     assert sizes == [2, 1]
