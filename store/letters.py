@@ -18,8 +18,8 @@ from store.letterlog import letter_events
 from store.memory import Store
 from store.messages import messages
 from store.outcomes import origins
+from store.reopening import events
 from store.tables import AgentLetter, table
-from store.unanswered import events
 
 agent_letters = table(AgentLetter)
 

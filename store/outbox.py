@@ -23,9 +23,9 @@ from store.engine import changed, insert_new, pass_over, reading, writing
 from store.facts import letters, mailboxes, recipients
 from store.letterlog import letter_events, note_letters
 from store.memory import Store
+from store.reopening import tell_unanswered
 from store.tables import AgentLetter, Event, Suppression, table
 from store.troubles import alerts
-from store.unanswered import tell_unanswered
 
 suppressions = table(Suppression)
 agent_letters = table(AgentLetter)

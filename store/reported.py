@@ -16,8 +16,8 @@ from desk.plan import Fate, Purpose, Report
 from store.facts import letters, recipients
 from store.letterlog import note_letters
 from store.outbox import GOT, WAITING, retry_plain, settle_sent
+from store.reopening import open_again, tell_history
 from store.suppression import weigh_bounce
-from store.unanswered import open_again, tell_history
 
 _UNSENT = frozenset({*WAITING, "withdrawn"})  # letters that nobody can have but those who got them in an earlier try
 _OPEN = frozenset({*WAITING, "sent", "unknown"})  # recipients of whom a delay tells something

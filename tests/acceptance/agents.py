@@ -18,7 +18,7 @@ from prefect.logging import disable_run_logger
 from pydantic import SecretStr
 
 from blocks import ImapMailbox, PasswordCredentials
-from demo.house import MAILBOXES
+from demo.house import MAILBOXES, save_mailboxes
 from desk.policy import load_policy
 from store.memory import Store
 from tasks.deciding import decide_mails
@@ -183,3 +183,16 @@ def read_text(mail: EmailMessage) -> str:
 
 def keep_sent(desk: Desk, raw: bytes, folder: str = SENT) -> None:
     desk.dovecot.deliver(desk.user, raw, folder=folder)
+
+
+@contextmanager
+def lose_contact(scene: Scene) -> Iterator[None]:
+    """Nobody listens where mailbox contact should be; afterwards somebody does again."""
+    ImapMailbox(
+        address=MAILBOXES["contact"], host="127.0.0.1", port=1, security="none",
+        credentials=PasswordCredentials(user="contact", password=SecretStr(PASSWORD)),
+    ).save("contact", overwrite=True)  # fmt: skip
+    try:
+        yield
+    finally:
+        save_mailboxes(scene.imap.port, PASSWORD)

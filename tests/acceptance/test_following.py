@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import State
-from pydantic import SecretStr
 
-from blocks import ImapMailbox, PasswordCredentials
 from blocks.folders import find_sent
-from demo.house import MAILBOXES, flush_prefect, save_mailboxes
+from demo.house import MAILBOXES, flush_prefect
 from demo.servers import open_mailbox
 from tasks.following import Followed
 from tests.acceptance.agents import (
@@ -26,6 +24,7 @@ from tests.acceptance.agents import (
     empty,
     invoice,
     keep_sent,
+    lose_contact,
     parse,
     read_draft,
     read_text,
@@ -160,14 +159,8 @@ def test_a_run_shows_what_agents_answered_and_names_nobody(drafted: Desk) -> Non
 
 def test_a_mailbox_that_is_down_hides_no_other(drafted: Desk) -> None:
     keep_sent(drafted, edit(read_draft(drafted), OWN_WORDS, Message_ID="<own@client.example>"))
-    ImapMailbox(
-        address=MAILBOXES["contact"], host="127.0.0.1", port=1, security="none",
-        credentials=PasswordCredentials(user="contact", password=SecretStr(PASSWORD)),
-    ).save("contact", overwrite=True)  # fmt: skip
-    try:
+    with lose_contact(drafted.scene):
         state = run_following()
-    finally:
-        save_mailboxes(drafted.scene.imap.port, PASSWORD)
     assert state.name == "Partial"
     assert str(state.message).startswith("1 answered by agents; contact: network.")
 

@@ -16,11 +16,9 @@ from typing import Any
 import pytest
 from prefect.client.schemas.objects import State
 from prefect.logging import disable_run_logger
-from pydantic import SecretStr
 
-from blocks import ImapMailbox, PasswordCredentials
 from classifiers.local import load_classifier
-from demo.house import MAILBOXES, flush_prefect, save_mailboxes
+from demo.house import flush_prefect, save_mailboxes
 from desk.classification import Question
 from desk.corrections import Kind, Lesson
 from desk.errors import ConfigurationError
@@ -44,6 +42,7 @@ from tests.acceptance.agents import (
     empty,
     invoice,
     keep_sent,
+    lose_contact,
     read_draft,
     read_text,
     save_mailbox,
@@ -263,14 +262,8 @@ def test_a_run_shows_what_people_did_and_the_drift_and_names_nobody(desk: Desk) 
 def test_a_mailbox_that_is_down_hides_no_other(drafted: Desk) -> None:
     edited = edit(read_draft(drafted), OWN_WORDS, Message_ID="<own@client.example>")
     drafted.dovecot.deliver(drafted.user, edited, folder="Drafts")
-    ImapMailbox(
-        address=MAILBOXES["contact"], host="127.0.0.1", port=1, security="none",
-        credentials=PasswordCredentials(user="contact", password=SecretStr(PASSWORD)),
-    ).save("contact", overwrite=True)  # fmt: skip
-    try:
+    with lose_contact(drafted.scene):
         state = run_learning()
-    finally:
-        save_mailboxes(drafted.scene.imap.port, PASSWORD)
     assert state.name == "Partial"
     assert str(state.message).startswith("1 rewritten; contact: network.")
 
